@@ -1,0 +1,1 @@
+"""From a trained ONNX model to a setun program."""

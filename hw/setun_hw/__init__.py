@@ -1,0 +1,1 @@
+"""Configuration, descriptors and the Verilog generator of the setun accelerator."""

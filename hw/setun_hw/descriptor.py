@@ -1,0 +1,308 @@
+"""Layer descriptors: 128-byte records the sequencer executes, defined once for software and hardware.
+
+A descriptor is 32 little-endian 32-bit words. Word 0 holds the opcode and the format version, word 31 a check
+word that makes the exclusive or of all 32 words equal to :data:`CHECK`. ``docs/descriptors.md`` explains each
+field; the tables below are their only definition, and the hardware's layouts are made from them.
+"""
+
+import struct
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import ClassVar, NamedTuple, Self
+
+from setun_hw.errors import SetunError
+
+#: format version, checked by hardware and software
+VERSION = 1
+#: exclusive or of a good descriptor's 32 words
+CHECK = 0x53455455
+#: bytes of a descriptor
+SIZE = 128
+WORDS = SIZE // 4
+
+
+class DescriptorError(SetunError):
+    """A field that does not fit, or bytes that are no descriptor."""
+
+
+class Opcode(IntEnum):
+    """What a descriptor asks for."""
+
+    END = 0  #: the program is complete once all engines are idle
+    LOAD_WEIGHTS = 1  #: external memory to weight memory
+    LOAD_PARAMETERS = 2  #: external memory to parameter memory
+    LOAD_ACTIVATIONS = 3  #: external memory to activation banks
+    STORE_ACTIVATIONS = 4  #: activation banks to external memory
+    COMPUTE = 5  #: one layer, or one band of it
+
+
+class Region(IntEnum):
+    """Which base register an external offset counts from."""
+
+    PROGRAM = 0
+    INPUT = 1
+    OUTPUT = 2
+    SCRATCH = 3
+
+
+class Mode(IntEnum):
+    """What post-processing makes of an accumulator."""
+
+    THRESHOLD = 0  #: code of the number of thresholds reached
+    RAW = 1  #: the accumulator itself, in two-bit planes, most significant first
+
+
+class Field(NamedTuple):
+    """Where a field lies: 32-bit word, lowest bit, width; two's complement if ``signed``."""
+
+    word: int
+    low: int
+    bits: int
+    signed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """Packing shared by all kinds of descriptor."""
+
+    LAYOUT: ClassVar[dict[str, Field]]
+    opcode: Opcode
+
+    def __post_init__(self) -> None:
+        for name, field in self.LAYOUT.items():
+            value = int(getattr(self, name))
+            low, high = (-(1 << field.bits - 1), (1 << field.bits - 1) - 1) if field.signed else (0, (1 << field.bits) - 1)
+            if not low <= value <= high:
+                raise DescriptorError(f"descriptor field {name} must be between {low} and {high}, not {value}")
+
+    def pack(self) -> bytes:
+        """The 128 bytes, check word included."""
+        words = [0] * WORDS
+        words[0] = int(self.opcode) | VERSION << 8
+        for name, field in self.LAYOUT.items():
+            words[field.word] |= (int(getattr(self, name)) & (1 << field.bits) - 1) << field.low
+        words[-1] = CHECK
+        for word in words[:-1]:
+            words[-1] ^= word
+        return struct.pack("<32I", *words)
+
+    @classmethod
+    def _from_words(cls, words: tuple[int, ...], opcode: Opcode) -> Self:
+        values = {}
+        for name, field in cls.LAYOUT.items():
+            value = words[field.word] >> field.low & (1 << field.bits) - 1
+            if field.signed and value >> field.bits - 1:
+                value -= 1 << field.bits
+            values[name] = value
+        return cls(opcode=opcode, **values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class End(_Record):
+    """Last descriptor of a program."""
+
+    LAYOUT = {}
+    opcode: Opcode = Opcode.END
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(_Record):
+    """Moves words between external memory and an on-chip memory (opcodes LOAD_* and STORE_*)."""
+
+    LAYOUT = {
+        "after": Field(1, 0, 32),
+        "region": Field(0, 16, 2),
+        "packed": Field(0, 18, 1),
+        "offset": Field(2, 0, 32),
+        "words": Field(3, 0, 32),
+        "base": Field(4, 0, 24),
+        "rows": Field(5, 0, 16),
+        "strip_rows": Field(5, 16, 16),
+        "row_words": Field(6, 0, 24),
+    }
+    #: starts once this many channel groups have been completed since the program started
+    after: int = 0
+    region: int = Region.PROGRAM
+    #: 1: 5 trits in 8 bits (LOAD_WEIGHTS only)
+    packed: int = 0
+    #: bytes from the region's base; a multiple of the AXI beat
+    offset: int = 0
+    #: words to move; for activations rows*row_words
+    words: int = 0
+    #: first on-chip word
+    base: int = 0
+    #: activations only: feature-map rows
+    rows: int = 0
+    #: activations only: rows of a strip; row r lives in bank r // strip_rows
+    strip_rows: int = 0
+    #: activations only: words of a row; each row starts on a new beat outside
+    row_words: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute(_Record):
+    """One layer (or band): accumulate, post-process, write. See ``docs/machine.md``."""
+
+    LAYOUT = {
+        "mode": Field(0, 16, 4),
+        "batch": Field(0, 20, 1),
+        "after": Field(1, 0, 32),
+        "after_step": Field(2, 0, 16),
+        "groups": Field(2, 16, 16),
+        "in_base": Field(3, 0, 24),
+        "in_digits": Field(3, 24, 4),
+        "weight_digits": Field(3, 28, 4),
+        "in_row_stride": Field(4, 0, 24),
+        "in_full_strips": Field(4, 24, 8),
+        "in_col_stride": Field(5, 0, 16),
+        "in_cols": Field(5, 16, 16),
+        "in_strip_rows": Field(6, 0, 16),
+        "in_last_rows": Field(6, 16, 16),
+        "pad_digits": Field(7, 0, 16),
+        "blocks": Field(7, 16, 16),
+        "group_block_step": Field(8, 0, 16),
+        "kernel_rows": Field(8, 16, 8),
+        "kernel_cols": Field(8, 24, 8),
+        "kernel_row_step": Field(9, 0, 8),
+        "kernel_col_step": Field(9, 8, 8),
+        "pool_rows": Field(9, 16, 8),
+        "pool_cols": Field(9, 24, 8),
+        "pool_row_step": Field(10, 0, 8),
+        "pool_col_step": Field(10, 8, 8),
+        "row_step": Field(10, 16, 8),
+        "col_step": Field(10, 24, 8),
+        "pad_top": Field(11, 0, 16, True),
+        "pad_left": Field(11, 16, 16, True),
+        "weight_base": Field(12, 0, 24),
+        "weight_group_step": Field(13, 0, 24),
+        "weight_ring": Field(14, 0, 24),
+        "weight_plane": Field(15, 0, 24),
+        "parameter_base": Field(16, 0, 24),
+        "out_rows": Field(17, 0, 16),
+        "out_cols": Field(17, 16, 16),
+        "out_base": Field(18, 0, 24),
+        "out_digits": Field(18, 24, 8),
+        "out_row_stride": Field(19, 0, 24),
+        "chunks": Field(19, 24, 8),
+        "out_col_stride": Field(20, 0, 16),
+        "last_chunks": Field(20, 16, 8),
+        "out_end": Field(21, 0, 24),
+        "in_end": Field(22, 0, 24),
+    }
+    mode: int = Mode.THRESHOLD
+    #: 1: every strip holds an image of its own, so nothing is read from a neighbour
+    batch: int = 0
+    #: group g starts once ``after + g*after_step`` transfers are complete since the program started
+    after: int = 0
+    after_step: int = 0
+    #: channel groups of M output channels
+    groups: int = 1
+
+    #: first word of the input tensor, the same in every bank
+    in_base: int = 0
+    #: digits of an input element; digit planes lie most significant first
+    in_digits: int = 1
+    #: digits of a weight
+    weight_digits: int = 1
+    #: words of an input row
+    in_row_stride: int = 1
+    #: words of an input pixel
+    in_col_stride: int = 1
+    in_cols: int = 1
+    #: rows of a strip; the rows held are in_full_strips*in_strip_rows + in_last_rows
+    in_strip_rows: int = 1
+    in_full_strips: int = 1
+    in_last_rows: int = 0
+    #: what positions outside the map read as: two bits a digit plane, plane 0 at bit 0
+    pad_digits: int = 0
+    #: words of one digit plane that a channel group reads at each kernel position
+    blocks: int = 1
+    #: by how many blocks the first block moves from group to group (grouped convolution)
+    group_block_step: int = 0
+
+    kernel_rows: int = 1
+    kernel_cols: int = 1
+    #: dilation
+    kernel_row_step: int = 1
+    kernel_col_step: int = 1
+    #: max-pooling window, in convolution outputs
+    pool_rows: int = 1
+    pool_cols: int = 1
+    #: convolution stride, between the pixels of a pooling window
+    pool_row_step: int = 1
+    pool_col_step: int = 1
+    #: input rows and columns from one output pixel to the next (convolution stride x pooling stride)
+    row_step: int = 1
+    col_step: int = 1
+    #: rows and columns of padding before the map
+    pad_top: int = 0
+    pad_left: int = 0
+
+    weight_base: int = 0
+    #: words from one group's weights to the next's, modulo weight_ring
+    weight_group_step: int = 0
+    weight_ring: int = 0
+    #: words of one weight-digit plane: kernel_rows*kernel_cols*blocks
+    weight_plane: int = 1
+    #: first parameter word; each group takes M/W
+    parameter_base: int = 0
+
+    #: output rows of a strip
+    out_rows: int = 1
+    out_cols: int = 1
+    out_base: int = 0
+    #: digit planes written for each channel
+    out_digits: int = 1
+    out_row_stride: int = 1
+    out_col_stride: int = 1
+    #: chunks of W channels in a group, and in the last group
+    chunks: int = 1
+    last_chunks: int = 1
+    #: one past the last word of the output tensor: writes beyond stop the program
+    out_end: int = 0
+    #: one past the last word of the input tensor: reads beyond stop the program
+    in_end: int = 0
+
+    opcode: Opcode = Opcode.COMPUTE
+
+
+Descriptor = End | Transfer | Compute
+
+KINDS: dict[Opcode, type[End] | type[Transfer] | type[Compute]] = {
+    Opcode.END: End,
+    Opcode.LOAD_WEIGHTS: Transfer,
+    Opcode.LOAD_PARAMETERS: Transfer,
+    Opcode.LOAD_ACTIVATIONS: Transfer,
+    Opcode.STORE_ACTIVATIONS: Transfer,
+    Opcode.COMPUTE: Compute,
+}
+
+
+def unpack(data: bytes) -> Descriptor:
+    """Read one descriptor back.
+
+    Raises
+    ------
+    DescriptorError
+        On a wrong size, check word, version or opcode.
+    """
+    if len(data) != SIZE:
+        raise DescriptorError(f"a descriptor has {SIZE} bytes, not {len(data)}")
+    words = struct.unpack("<32I", data)
+    check = 0
+    for word in words:
+        check ^= word
+    if check != CHECK:
+        raise DescriptorError("descriptor check word is wrong")
+    if words[0] >> 8 & 0xFF != VERSION:
+        raise DescriptorError(f"descriptor version must be {VERSION}, not {words[0] >> 8 & 0xFF}")
+    try:
+        opcode = Opcode(words[0] & 0xFF)
+    except ValueError:
+        raise DescriptorError(f"unknown descriptor opcode {words[0] & 0xFF}") from None
+    return KINDS[opcode]._from_words(words, opcode)
+
+
+def fields_of(kind: type[_Record]) -> list[str]:
+    """Names of a kind's fields in the order of their definition (for tables in docs and reports)."""
+    return [field.name for field in fields(kind) if field.name != "opcode"]

@@ -1,0 +1,19 @@
+"""Latencies of the hardware, in cycles: the constants of the cycle model (docs/machine.md, "Cycles")."""
+
+from setun_hw.config import Config
+
+#: from the cycle in which a descriptor's last beat is taken to the first in which it can act
+DECODE = 2
+#: from the cycle in which a COMPUTE descriptor is taken to the first in which a step can issue
+SETUP = 2
+#: longest AXI burst, in beats
+BURST_BEATS = 256
+#: no burst crosses a multiple of this many bytes
+BURST_BOUNDARY = 4096
+#: bursts whose address has been taken and whose last beat has not
+BURSTS_IN_FLIGHT = 2
+
+
+def write_latency(config: Config) -> int:
+    """Cycles from the issue of a convolution pixel's last step to the write of its first chunk."""
+    return 6 + config.tree_registers

@@ -1,0 +1,1 @@
+"""Ternary neural network accelerators: compile, simulate, generate, prove equal."""

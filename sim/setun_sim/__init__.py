@@ -1,0 +1,1 @@
+"""Golden interpreter and cycle-exact simulator of setun programs."""
