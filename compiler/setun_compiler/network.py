@@ -78,7 +78,11 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """How floats of the model's input become integers: round_half_even(x / scale) + zero, which must lie in low..high."""
+    """How floats of the model's input become integers: n = round_half_even((x - offset) / scale) + zero.
+
+    n must lie in the feature's low..high and is what the feature gets; where there is a table, n must lie in
+    0..len(table)-1 and the feature gets ``table[n]``. With ``saturate`` n is clipped to that range, else refused outside it.
+    """
 
     name: str  #: the model's input name
     shape: tuple[int, ...]  #: of one sample as the user gives it, without the batch axis
@@ -87,6 +91,12 @@ class Port:
     axes: tuple[int, ...] = ()
     scale: float
     zero: int
+    #: what is subtracted before scaling: grids on which the real 0 does not lie
+    offset: float = 0.0
+    #: whether the model itself clips its input (a leading quantizer), so that the host does too
+    saturate: bool = False
+    #: what the model's own leading operators make of each n, where they are more than a scale; or empty
+    table: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

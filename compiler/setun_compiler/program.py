@@ -41,7 +41,8 @@ class ExternalMap:
 
 @dataclass(frozen=True, kw_only=True)
 class InputPort:
-    """How a float sample becomes bytes of the input region: integer = round_half_even(x/scale) + zero, then
+    """How a float sample becomes bytes of the input region: n = round_half_even((x - offset)/scale) + zero,
+    within low..high (clipped to it when ``saturate``, else refused), then ``table[n - low]`` if there is a table, then
     ``unfold`` if any, then digits, then words."""
 
     name: str
@@ -53,6 +54,9 @@ class InputPort:
     high: int
     unfold: Unfold | None
     map: ExternalMap
+    offset: float = 0.0
+    saturate: bool = False
+    table: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
