@@ -19,6 +19,8 @@ CHECK = 0x53455455
 #: bytes of a descriptor
 SIZE = 128
 WORDS = SIZE // 4
+#: word addresses have 24 bits
+ADDRESS_MASK = (1 << 24) - 1
 
 
 class DescriptorError(SetunError):
@@ -66,6 +68,8 @@ class _Record:
     """Packing shared by all kinds of descriptor."""
 
     LAYOUT: ClassVar[dict[str, Field]]
+    #: fields that follow from the others: products the hardware would otherwise have to form; no constructor takes them
+    DERIVED: ClassVar[frozenset[str]] = frozenset()
     opcode: Opcode
 
     def __post_init__(self) -> None:
@@ -94,7 +98,12 @@ class _Record:
             if field.signed and value >> field.bits - 1:
                 value -= 1 << field.bits
             values[name] = value
-        return cls(opcode=opcode, **values)
+        derived = {name: values.pop(name) for name in cls.DERIVED}
+        record = cls(opcode=opcode, **values)
+        for name, value in derived.items():
+            if value != getattr(record, name):
+                raise DescriptorError(f"descriptor field {name} must be {getattr(record, name)}, not {value}")
+        return record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +128,7 @@ class Transfer(_Record):
         "rows": Field(5, 0, 16),
         "strip_rows": Field(5, 16, 16),
         "row_words": Field(6, 0, 24),
+        "beats": Field(7, 0, 32),
     }
     #: starts once this many channel groups have been completed since the program started
     after: int = 0
@@ -137,6 +147,8 @@ class Transfer(_Record):
     strip_rows: int = 0
     #: activations only: words of a row; each row starts on a new beat outside
     row_words: int = 0
+    #: AXI beats those words take outside (``setun_hw.external.transfer_beats``): spares the hardware a multiplication
+    beats: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +200,18 @@ class Compute(_Record):
         "last_chunks": Field(20, 16, 8),
         "out_end": Field(21, 0, 24),
         "in_end": Field(22, 0, 24),
+        "in_start": Field(23, 0, 24),
+        "strip_words": Field(24, 0, 24),
+        "kernel_row_words": Field(25, 0, 24),
+        "kernel_col_words": Field(26, 0, 24),
+        "pool_row_words": Field(27, 0, 24),
+        "pool_col_words": Field(28, 0, 24),
+        "row_words": Field(29, 0, 24),
+        "col_words": Field(30, 0, 24),
     }
+    DERIVED = frozenset({
+        "in_start", "strip_words", "kernel_row_words", "kernel_col_words", "pool_row_words", "pool_col_words", "row_words", "col_words",
+    })
     mode: int = Mode.THRESHOLD
     #: 1: every strip holds an image of its own, so nothing is read from a neighbour
     batch: int = 0
@@ -265,6 +288,48 @@ class Compute(_Record):
 
     opcode: Opcode = Opcode.COMPUTE
 
+    # Word addresses and strides modulo 2^24, so that the sequencer only ever adds.
+    @property
+    def in_start(self) -> int:
+        """Word of the first kernel position of the first output, wherever padding makes it lie."""
+        row = -self.pad_top % max(1, self.in_strip_rows)
+        return (self.in_base + row * self.in_row_stride - self.pad_left * self.in_col_stride) & ADDRESS_MASK
+
+    @property
+    def strip_words(self) -> int:
+        """Words from a strip's first row to one past its last."""
+        return self.in_strip_rows * self.in_row_stride & ADDRESS_MASK
+
+    @property
+    def kernel_row_words(self) -> int:
+        """Words from one kernel row to the next."""
+        return self.kernel_row_step * self.in_row_stride & ADDRESS_MASK
+
+    @property
+    def kernel_col_words(self) -> int:
+        """Words from one kernel column to the next."""
+        return self.kernel_col_step * self.in_col_stride & ADDRESS_MASK
+
+    @property
+    def pool_row_words(self) -> int:
+        """Words from one row of a pooling window to the next."""
+        return self.pool_row_step * self.in_row_stride & ADDRESS_MASK
+
+    @property
+    def pool_col_words(self) -> int:
+        """Words from one column of a pooling window to the next."""
+        return self.pool_col_step * self.in_col_stride & ADDRESS_MASK
+
+    @property
+    def row_words(self) -> int:
+        """Words from one output row's input to the next's."""
+        return self.row_step * self.in_row_stride & ADDRESS_MASK
+
+    @property
+    def col_words(self) -> int:
+        """Words from one output column's input to the next's."""
+        return self.col_step * self.in_col_stride & ADDRESS_MASK
+
 
 Descriptor = End | Transfer | Compute
 
@@ -284,7 +349,7 @@ def unpack(data: bytes) -> Descriptor:
     Raises
     ------
     DescriptorError
-        On a wrong size, check word, version or opcode.
+        On a wrong size, check word, version or opcode, or a derived field that contradicts the others.
     """
     if len(data) != SIZE:
         raise DescriptorError(f"a descriptor has {SIZE} bytes, not {len(data)}")
