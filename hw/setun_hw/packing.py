@@ -85,7 +85,7 @@ def pack(trits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         raise PackingError(f"only trits -1, 0, +1 can be packed, not {array.min() if array.min() < -1 else array.max()}")
     fill = -array.shape[-1] % TRITS
     padded = np.concatenate([array.astype(np.uint8), np.zeros((*array.shape[:-1], fill), np.uint8)], axis=-1)
-    groups = padded.reshape(*array.shape[:-1], -1, TRITS) + np.uint8(1)
+    groups = padded.reshape(*array.shape[:-1], padded.shape[-1] // TRITS, TRITS) + np.uint8(1)
     return ENCODE[groups @ _POWERS.astype(np.uint8)]
 
 
@@ -112,4 +112,4 @@ def unpack(data: npt.ArrayLike) -> npt.NDArray[np.int8]:
     if bad.size:
         where = tuple(int(index) for index in bad[0])
         raise PackingError(f"byte {array[where]:#04x} at position {', '.join(map(str, where))} holds no packed trits")
-    return trits.reshape(*array.shape[:-1], -1)
+    return trits.reshape(*array.shape[:-1], TRITS * array.shape[-1])
