@@ -10,7 +10,7 @@ SETUP = 2
 BURST_BEATS = 256
 #: no burst crosses a multiple of this many bytes
 BURST_BOUNDARY = 4096
-#: bursts whose address has been taken and whose last beat has not
+#: bursts whose address has been taken and whose last beat (reads) or response (writes) has not
 BURSTS_IN_FLIGHT = 2
 
 
