@@ -1,0 +1,55 @@
+"""``setun compile``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from setun.cli.options import ConfigName, Json, Key, print_json, working
+from setun_hw.config import Encoding
+
+
+def compile_(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="Trained network.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="NET.setun", help="Where to write the program.", show_default=False)
+    ],
+    config: ConfigName = "small",
+    encoding: Annotated[
+        Encoding | None, typer.Option("--encoding", help="Digit encoding, in place of the configuration's own.")
+    ] = None,
+    input_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--input-range", metavar="LO HI", help="Smallest and largest input value.", show_default=False),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", metavar="X.npz", help="Inputs that show the range.", show_default=False),
+    ] = None,
+    key: Key = "x",
+    batch: Annotated[bool, typer.Option("--batch", help="Give every strip an image of its own.")] = False,
+    json: Json = False,
+) -> None:
+    """Compile an ONNX or QONNX file to a program for one configuration.
+
+    \b
+    Example: setun compile net.onnx -o net.setun --config small --encoding rails
+    """
+    from setun.arrays import load_array
+    from setun.describe import describe, describe_text
+    from setun.files import replacing
+    from setun_compiler import compile_model
+    from setun_compiler.container import save
+    from setun_hw import presets
+
+    chosen = presets.config(config)
+    if encoding is not None:
+        chosen = chosen.replace(encoding=encoding)
+    samples = load_array(calibration, key) if calibration is not None else None
+    with working(f"compiling {model}"), replacing(output) as temporary:
+        program = compile_model(model, chosen, input_range=input_range, calibration=samples, batch=batch)
+        save(program, temporary)
+    if json:
+        print_json({"program": str(output), **describe(program)})
+    else:
+        typer.echo(f"{describe_text(program)}\nwrote {output}")

@@ -1,0 +1,83 @@
+"""``setun run`` and ``setun simulate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from setun.cli.options import Json, Key, ProgramFile, print_json, working
+
+Latency = Annotated[int, typer.Option("--latency", min=0, help="External memory: cycles from address to first beat.")]
+Interval = Annotated[int, typer.Option("--interval", min=1, help="External memory: cycles from beat to beat.")]
+
+
+def run(
+    program: ProgramFile,
+    input_file: Annotated[
+        Path, typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="Y.npz", help="Where to write `logits`.", show_default=False)
+    ],
+    key: Key = "x",
+    json: Json = False,
+) -> None:
+    """Run a program on the simulator and write the logits, in the model's own scale and order, one row per input.
+
+    \b
+    Example: setun run net.setun --input x.npy -o y.npz
+    """
+    import numpy as np
+
+    from setun.arrays import load_array
+    from setun.files import replacing
+    from setun_compiler.container import load
+    from setun_sim import simulate as run_simulation
+
+    with replacing(output) as temporary, working(f"running {program}"):
+        result = run_simulation(load(program), load_array(input_file, key))
+        with temporary.open("wb") as file:
+            np.savez(file, logits=result.logits)
+    if json:
+        print_json({"output": str(output), "images": len(result.logits), "cycles": result.cycles})
+    else:
+        typer.echo(f"{len(result.logits)} inputs in {result.cycles} cycles; wrote {output}")
+
+
+def simulate(
+    program: ProgramFile,
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="T.json", help="Write a timeline for ui.perfetto.dev.", show_default=False),
+    ] = None,
+    latency: Latency = 20,
+    interval: Interval = 1,
+    key: Key = "x",
+    json: Json = False,
+) -> None:
+    """Show cycles, utilisation, stalls and traffic, layer by layer; with inputs, also activity counts from the real data.
+
+    \b
+    Example: setun simulate net.setun --latency 40
+    """
+    from setun.arrays import load_array
+    from setun.files import replacing
+    from setun_compiler.container import load
+    from setun_sim import simulate as run_simulation
+    from setun_sim import trace as tracing
+
+    compiled = load(program)
+    samples = load_array(input_file, key) if input_file is not None else None
+    with working(f"simulating {program}"):
+        result = run_simulation(compiled, samples, latency=latency, interval=interval)
+    if trace is not None:
+        with replacing(trace) as temporary:
+            tracing.write(result, temporary)
+    if json:
+        print_json(result.to_json())
+    else:
+        typer.echo(result.to_text())

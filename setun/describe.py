@@ -1,0 +1,76 @@
+"""What is in a program, as a document and as text."""
+
+from typing import Any
+
+from setun.tables import table
+from setun_compiler.program import Program
+
+
+def describe(program: Program) -> dict[str, Any]:
+    """Everything ``setun info`` tells, with stable keys; sizes in bytes unless the key says otherwise."""
+    return {
+        "name": program.name,
+        "config": program.config.to_dict(),
+        "encoding": str(program.config.encoding),
+        "source_hash": program.source_hash,
+        "images": program.images,
+        "input": {"name": program.input.name, "shape": list(program.input.shape)},
+        "output": {"name": program.output.name, "shape": list(program.output.shape)},
+        "descriptors": {"init": program.init_count, "run": program.run_count},
+        "bytes": {
+            "program": len(program.image),
+            "input": program.input_bytes,
+            "output": program.output_bytes,
+            "scratch": program.scratch_bytes,
+        },
+        "macs": sum(layer.macs for layer in program.layers),
+        "weights": sum(layer.weights for layer in program.layers),
+        "zero_weights": sum(layer.zero_weights for layer in program.layers),
+        "layers": [
+            {
+                "name": layer.name,
+                "in_shape": list(layer.in_shape),
+                "out_shape": list(layer.out_shape),
+                "macs": layer.macs,
+                "digit_macs": layer.digit_macs,
+                "weights": layer.weights,
+                "zero_weights": layer.zero_weights,
+                "accumulator_bound": layer.accumulator_bound,
+                "descriptors": list(layer.descriptors),
+            }
+            for layer in program.layers
+        ],
+        "placements": [
+            {"tensor": p.tensor, "memory": p.memory, "base": p.base, "words": p.words, "first": p.first, "last": p.last}
+            for p in program.placements
+        ],
+        "notes": list(program.notes),
+    }
+
+
+def describe_text(program: Program) -> str:
+    """The same for people: a heading, one line a layer, notes."""
+    config = program.config
+    rows = [
+        (
+            layer.name,
+            "x".join(str(size) for size in layer.in_shape),
+            "x".join(str(size) for size in layer.out_shape),
+            layer.macs,
+            layer.weights,
+            100.0 * layer.zero_weights / max(1, layer.weights),
+            layer.accumulator_bound,
+        )
+        for layer in program.layers
+    ]
+    lines = [
+        f"{program.name}: {len(rows)} layers, {sum(layer.macs for layer in program.layers)} MACs per input",
+        f"configuration {config.name}: {config.rows} rows x {config.lanes} lanes x {config.strips} strips, {config.encoding}",
+        f"program {len(program.image)} bytes, {program.init_count} + {program.run_count} descriptors,"
+        f" model SHA-256 {program.source_hash[:16] or 'unknown'}",
+        "",
+        table(("layer", "in", "out", "MACs", "weights", "zero %", "|sum| <="), rows),
+    ]
+    if program.notes:
+        lines += ["", *(f"note: {note}" for note in program.notes)]
+    return "\n".join(lines)
