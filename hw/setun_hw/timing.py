@@ -12,6 +12,10 @@ BURST_BEATS = 256
 BURST_BOUNDARY = 4096
 #: bursts whose address has been taken and whose last beat (reads) or response (writes) has not
 BURSTS_IN_FLIGHT = 2
+#: from the cycle in which a store reads a word of the banks to the one in which the front end sees it
+STORE_LATENCY = 2
+#: beats (or words longer than a beat) that a store reads ahead; enough to hide the latency of the reads
+STORE_ENTRIES = STORE_LATENCY + 2
 
 
 def write_latency(config: Config) -> int:
