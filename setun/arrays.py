@@ -35,10 +35,8 @@ def load_array(path: str | Path, key: str = "x") -> NDArray[Any]:
         with path.open("rb") as file:
             start = file.read(4)
             file.seek(0)
-            if start == b"PK\x03\x04":
-                array = _load_member(path, file, key)
-            else:
-                array = _read(path, file, path.stat().st_size)
+            zipped = start == b"PK\x03\x04"
+            array = _load_member(path, file, key) if zipped else _read(path, file, path.stat().st_size)
     except OSError as error:
         raise ArrayError(f"{path}: cannot be read ({error.strerror or error})") from None
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -65,7 +65,8 @@ def describe_text(program: Program) -> str:
     ]
     lines = [
         f"{program.name}: {len(rows)} layers, {sum(layer.macs for layer in program.layers)} MACs per input",
-        f"configuration {config.name}: {config.rows} rows x {config.lanes} lanes x {config.strips} strips, {config.encoding}",
+        f"configuration {config.name}: {config.rows} rows x {config.lanes} lanes x {config.strips} strips,"
+        f" {config.encoding}",
         f"program {len(program.image)} bytes, {program.init_count} + {program.run_count} descriptors,"
         f" model SHA-256 {program.source_hash[:16] or 'unknown'}",
         "",

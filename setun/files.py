@@ -36,7 +36,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        Before the block runs if the folder is missing or ``path`` is a folder; after it if the file cannot be put in place.
+        Before the block runs if the folder is missing or ``path`` is a folder; after it if the file cannot be put
+        there.
     """
     path = Path(path)
     if not path.parent.is_dir():

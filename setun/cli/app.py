@@ -57,7 +57,7 @@ def setun(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Compile trained ternary networks, simulate them cycle by cycle, generate the accelerator as Verilog and prove both equal."""
+    """Compile trained ternary networks, simulate them cycle by cycle, generate the Verilog, prove both equal."""
 
 
 app.command("demo")(demonstrating.demo)

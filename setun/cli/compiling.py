@@ -12,7 +12,8 @@ from setun_hw.config import Encoding
 def compile_(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="Trained network.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="NET.setun", help="Where to write the program.", show_default=False)
+        Path,
+        typer.Option("--output", "-o", metavar="NET.setun", help="Where to write the program.", show_default=False),
     ],
     config: ConfigName = "small",
     encoding: Annotated[
@@ -30,7 +31,7 @@ def compile_(
     batch: Annotated[bool, typer.Option("--batch", help="Give every strip an image of its own.")] = False,
     json: Json = False,
 ) -> None:
-    """Compile an ONNX or QONNX file to a program for one configuration.
+    """Compile an ONNX or QONNX file to a program.
 
     \b
     Example: setun compile net.onnx -o net.setun --config small --encoding rails

@@ -19,7 +19,9 @@ def verilog(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the accelerator of a configuration as Verilog, with a file list and the configuration it came from.
+    """Write the accelerator as Verilog.
+
+    The folder also gets a file list and the configuration it came from.
 
     \b
     Example: setun verilog --config small -o rtl

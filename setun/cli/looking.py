@@ -7,7 +7,7 @@ from setun.tables import table
 
 
 def info(program: ProgramFile, json: Json = False) -> None:
-    """Show what is in a program: layers, memories, configuration, origin.
+    """Show what is in a program.
 
     \b
     Example: setun info net.setun
@@ -43,7 +43,7 @@ def configs(json: Json = False) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Show which tools are there, and how to get those that are missing.
+    """Show which tools are there, and how to get the others.
 
     Exit status 1 when `setun verify` could not run.
 

@@ -22,7 +22,9 @@ def run(
     key: Key = "x",
     json: Json = False,
 ) -> None:
-    """Run a program on the simulator and write the logits, in the model's own scale and order, one row per input.
+    """Run a program on the simulator and write the logits.
+
+    They are in the model's own output scale and order, one row per input.
 
     \b
     Example: setun run net.setun --input x.npy -o y.npz
@@ -59,7 +61,9 @@ def simulate(
     key: Key = "x",
     json: Json = False,
 ) -> None:
-    """Show cycles, utilisation, stalls and traffic, layer by layer; with inputs, also activity counts from the real data.
+    """Show cycles, utilisation, stalls and traffic by layer.
+
+    With inputs, also the activity counts that the real data cause.
 
     \b
     Example: setun simulate net.setun --latency 40

@@ -18,9 +18,9 @@ def verify(
     key: Key = "x",
     json: Json = False,
 ) -> None:
-    """Run the generated Verilog under Verilator and compare outputs with golden, counters with the simulator.
+    """Compare the Verilog under Verilator with golden and simulator.
 
-    Exit status 1 when anything differs. Without --input, random inputs are drawn.
+    Outputs must equal golden, performance counters the simulator. Exit status 1 when anything differs. Without --input, random inputs are drawn.
 
     \b
     Example: setun verify net.setun --input x.npy --images 4
