@@ -1,0 +1,325 @@
+"""Linear operators: Conv, Gemm, MatMul and averages become integer convolutions of a settled feature."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from setun_compiler.frontend.builder import Builder
+from setun_compiler.frontend.errors import ModelError
+from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.graph import Array, Node
+from setun_compiler.frontend.grid import Floats, Integers
+from setun_compiler.frontend.inputs import InputReader
+from setun_compiler.frontend.tensors import Average, Input, Linear, Settled, Tensor, scaled
+from setun_compiler.frontend.weights import IntegerWeights, recognise
+
+Pair = tuple[int, int]
+Padding = tuple[int, int, int, int]
+
+#: how far from an integer the code of the real 0 may lie
+CLOSE = 1e-3
+#: rows and columns of a map, to keep sizes from a model in hand
+EXTENT_LIMIT = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """How a window moves over a map."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)  #: top, left, bottom, right
+
+    def out(self, rows: int, cols: int) -> Pair:
+        """Rows and columns of the result; 0 or less when the window does not fit."""
+        top, left, bottom, right = self.padding
+        heights = rows + top + bottom - self.dilation[0] * (self.kernel[0] - 1) - 1
+        widths = cols + left + right - self.dilation[1] * (self.kernel[1] - 1) - 1
+        return heights // self.stride[0] + 1, widths // self.stride[1] + 1
+
+
+def geometry(node: Node, kernel: tuple[int, ...], extent: tuple[int, ...]) -> Geometry:
+    """Strides, dilations and padding of a convolution or pooling; one spatial axis becomes columns of a single row.
+
+    Raises
+    ------
+    ModelError
+        When attributes do not fit each other.
+    """
+    axes = len(kernel)
+    if axes not in (1, 2) or len(extent) != axes:
+        raise ModelError(f"{node}: a kernel of {axes} dimensions on a map of {len(extent)} is not supported")
+    stride = node.integers("strides", (1,) * axes)
+    dilation = node.integers("dilations", (1,) * axes)
+    pads = node.integers("pads", (0,) * (2 * axes))
+    if len(stride) != axes or len(dilation) != axes or len(pads) != 2 * axes:
+        raise ModelError(f"{node}: strides, dilations and pads do not fit a kernel of {axes} dimensions")
+    sizes = (*kernel, *stride, *dilation)
+    if min(sizes) < 1 or min(pads) < 0 or max(*sizes, *pads, *extent) > EXTENT_LIMIT:
+        raise ModelError(f"{node}: kernel, strides, dilations or pads are out of range")
+    mode = node.text("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        total = [
+            max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+            for size, s, d, k in zip(extent, stride, dilation, kernel, strict=True)
+        ]
+        small = [t // 2 for t in total]
+        large = [t - t // 2 for t in total]
+        pads = tuple(small + large) if mode == "SAME_UPPER" else tuple(large + small)
+    elif mode == "VALID":
+        pads = (0,) * (2 * axes)
+    elif mode != "NOTSET":
+        raise ModelError(f"{node}: auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID")
+    if axes == 1:
+        return Geometry(
+            kernel=(1, kernel[0]), stride=(1, stride[0]), dilation=(1, dilation[0]), padding=(0, pads[0], 0, pads[1])
+        )
+    return Geometry(
+        kernel=(kernel[0], kernel[1]), stride=(stride[0], stride[1]), dilation=(dilation[0], dilation[1]),
+        padding=(pads[0], pads[1], pads[2], pads[3]),
+    )  # fmt: skip
+
+
+def natural(source: Linear) -> Integers:
+    """Positions of a map in their own order, (channels, rows, cols)."""
+    return np.arange(int(np.prod(source.shape, dtype=np.int64))).reshape(source.shape)
+
+
+@dataclass
+class LinearOperators:
+    """Makes Linear sources out of nodes."""
+
+    builder: Builder
+    reader: InputReader
+
+    def conv(self, node: Node, tensor: Tensor, weight: Array, bias: Array | None) -> Tensor:
+        """Conv with constant weights."""
+        index = tensor.index
+        if weight.ndim != index.ndim or index.ndim not in (3, 4) or index.shape[0] != 1 or not weight.size:
+            raise ModelError(
+                f"{node}: weights of shape {list(weight.shape)} do not fit data of shape {list(index.shape)}; "
+                "only 1-D and 2-D convolutions of one image are supported"
+            )
+        kernel = weight.shape[2:]
+        if "kernel_shape" in node.attributes and node.integers("kernel_shape", ()) != kernel:
+            raise ModelError(f"{node}: kernel_shape differs from its weights' shape {list(weight.shape)}")
+        shape = geometry(node, kernel, index.shape[2:])
+        groups = node.integer("group", 1)
+        if groups < 1 or weight.shape[0] % groups or weight.shape[1] * groups != index.shape[1]:
+            raise ModelError(
+                f"{node}: weights of shape {list(weight.shape)} in {groups} groups do not fit {index.shape[1]} channels"
+            )
+        planes = index.reshape(index.shape[1], *((1,) if index.ndim == 3 else ()), *index.shape[2:])
+        planes, extra = _without_border(node, planes)
+        shape = Geometry(
+            kernel=shape.kernel, stride=shape.stride, dilation=shape.dilation,
+            padding=(
+                shape.padding[0] + extra[0], shape.padding[1] + extra[1],
+                shape.padding[2] + extra[2], shape.padding[3] + extra[3],
+            ),
+        )  # fmt: skip
+        flat = weight.reshape(*weight.shape[:2], *shape.kernel)
+        result, value = self._conv(node, tensor, planes, flat, _bias(node, bias, weight.shape[0]), groups, shape)
+        out = natural(result)
+        return Tensor(source=result, value=value, index=out[None, :, 0] if index.ndim == 3 else out[None])
+
+    def _conv(
+        self, node: Node, tensor: Tensor, planes: Integers, weight: Array, bias: Floats, groups: int, shape: Geometry
+    ) -> tuple[Linear, Expression]:
+        source = tensor.source
+        if isinstance(source, Linear) and source.average and _in_order(source, planes):
+            form = tensor.value.affine(source.groups)
+            if form is not None and shape.kernel == (1, 1) and not any(shape.padding):
+                average = source.average
+                wide = np.broadcast_to(weight, (*weight.shape[:2], *average.kernel))
+                stride = (average.stride[0] * shape.stride[0], average.stride[1] * shape.stride[1])
+                # the offset of an average enters once, not once per element of its window
+                settled = Settled(feature=source.source, scale=form[0], offset=form[1] / (average.kernel[0] * average.kernel[1]))
+                return self.convolve(node, settled, wide, bias, groups, Geometry(kernel=average.kernel, stride=stride))
+        settled = self.settle(tensor, planes, padded=any(shape.padding))
+        if isinstance(source, Linear) and not _in_order(source, planes):
+            weight = _spread(node, source, planes, weight, groups)
+        return self.convolve(node, settled, weight, bias, groups, shape)
+
+    def settle(self, tensor: Tensor, planes: Integers, *, padded: bool) -> Settled:
+        """The feature a tensor becomes; ``planes`` is the order in which an input is read."""
+        if isinstance(tensor.source, Input):
+            return self.reader.settle(tensor.value, planes, padded)
+        return self.builder.settle(tensor)
+
+    def dense(self, node: Node, tensor: Tensor, rows: Integers, weight: Array, bias: Floats) -> Tensor:
+        """rows (1 or positions, K) of a tensor times weight (M, K): a fully connected layer, or one for each position."""
+        if rows.shape[0] > 1:
+            return self._each_position(node, tensor, rows, weight, bias)
+        source, positions = tensor.source, rows[0]
+        taken = positions >= 0
+        if isinstance(source, Input):
+            everything = np.arange(source.groups).reshape(-1, 1, 1)
+            settled = self.settle(tensor, everything, padded=False)
+            shape = (source.groups, 1, 1)
+        elif source.average and (form := tensor.value.affine(source.groups)) is not None:
+            return self._after_average(node, source, form, positions, weight, bias)
+        else:
+            settled = self.settle(tensor, natural(source), padded=False)
+            shape = source.shape
+        codes = self._recognised(node, settled, weight[:, taken], source.group_of(positions[taken]))
+        spread = np.zeros((weight.shape[0], int(np.prod(shape))), np.int64)
+        np.add.at(spread, (slice(None), positions[taken]), codes.codes)
+        constant = bias + weight[:, taken].astype(np.float64) @ settled.offset[source.group_of(positions[taken])]
+        linear, value = self._finish(node, settled, spread.reshape(-1, *shape), codes.scale, constant, Geometry(kernel=shape[1:]))
+        return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
+
+    def _after_average(
+        self, node: Node, source: Linear, form: tuple[Floats, Floats], positions: Integers, weight: Array, bias: Floats
+    ) -> Tensor:
+        """A fully connected layer on averages: each weight stands for every element of its window."""
+        average = source.average
+        assert average is not None
+        taken = positions >= 0
+        group = source.group_of(positions[taken])
+        settled = Settled(feature=source.source, scale=form[0], offset=form[1])
+        codes = self._recognised(node, settled, weight[:, taken], group)
+        feature = source.source
+        spread = np.zeros((weight.shape[0], *feature.shape), np.int64)
+        _, rows, cols = source.shape
+        for column, position in enumerate(positions[taken]):
+            y, x = divmod(int(position) % (rows * cols), cols)
+            top, left = y * average.stride[0], x * average.stride[1]
+            window = spread[:, group[column], top : top + average.kernel[0], left : left + average.kernel[1]]
+            window += codes.codes[:, column, None, None]
+        constant = bias + weight[:, taken].astype(np.float64) @ form[1][group]
+        shape = Geometry(kernel=(feature.rows, feature.cols))
+        linear, value = self._finish(node, settled, spread, codes.scale, constant, shape)
+        return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
+
+    def _each_position(self, node: Node, tensor: Tensor, rows: Integers, weight: Array, bias: Floats) -> Tensor:
+        """The same weights at each position: a convolution with a kernel of one."""
+        source = tensor.source
+        shape: tuple[int, int, int] = (rows.shape[1], 1, rows.shape[0]) if isinstance(source, Input) else source.shape
+        size = shape[1] * shape[2]
+        place = np.arange(rows.shape[0]) if isinstance(source, Input) else rows[:, 0]
+        if isinstance(source, Linear):
+            expected = np.arange(shape[0])[None, :] * size + place[:, None]
+            if rows.shape != (size, shape[0]) or not np.array_equal(rows, expected) or np.unique(place).size != size:
+                raise ModelError(f"{node}: reads its input in an order that is not one vector of channels per position")
+        planes = rows.T.reshape(shape) if isinstance(source, Input) else natural(source)
+        settled = self.settle(tensor, planes, padded=False)
+        linear, value = self.convolve(node, settled, weight[:, :, None, None], bias, 1, Geometry(kernel=(1, 1)))
+        return Tensor(source=linear, value=value, index=place[:, None] + np.arange(weight.shape[0])[None, :] * size)
+
+    def convolve(
+        self, node: Node, settled: Settled, weight: Array, bias: Floats, groups: int, shape: Geometry
+    ) -> tuple[Linear, Expression]:
+        """A convolution of a settled feature with real weights (out, in/groups, rows, cols)."""
+        out_channels, in_channels = weight.shape[:2]
+        channel = (np.arange(out_channels) // (out_channels // groups))[:, None] * in_channels + np.arange(in_channels)
+        real = weight.astype(np.float64)
+        if (settled.scale == settled.scale[0]).all():
+            codes = recognise(weight, str(node))
+            scale = codes.scale * settled.scale[0]
+        else:
+            codes = recognise(real * settled.scale[channel][:, :, None, None], str(node))
+            scale = codes.scale
+        constant = bias + (real.sum(axis=(2, 3)) * settled.offset[channel]).sum(axis=1)
+        return self._finish(node, settled, codes.codes, scale, constant, shape, groups)
+
+    def _recognised(self, node: Node, settled: Settled, weight: Array, group: Integers) -> IntegerWeights:
+        """Codes of a matrix (M, K) and the scale of its sums, when column k reads channel ``group[k]``."""
+        if (settled.scale == settled.scale[0]).all():
+            codes = recognise(weight, str(node))
+            return IntegerWeights(codes=codes.codes, scale=codes.scale * settled.scale[0])
+        return recognise(weight.astype(np.float64) * settled.scale[group], str(node))
+
+    def _finish(
+        self, node: Node, settled: Settled, codes: Integers, scale: Floats, constant: Floats, shape: Geometry, groups: int = 1
+    ) -> tuple[Linear, Expression]:
+        if not np.isfinite(constant).all():
+            raise ModelError(f"{node}: the bias of output channel {int((~np.isfinite(constant)).argmax())} is not a finite number")
+        linear = make_linear(self.builder.unique(node.name or node.outputs[0]), node, settled, codes, shape, groups)
+        return linear, scaled(linear.name, scale, constant)
+
+    def average(self, node: Node, tensor: Tensor, shape: Geometry, planes: Integers) -> tuple[Linear, Expression]:
+        """The mean of each window of each channel."""
+        settled = self.settle(tensor, planes, padded=any(shape.padding))
+        if isinstance(tensor.source, Linear) and not _in_order(tensor.source, planes):
+            raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
+        ones = np.ones((planes.shape[0], 1, *shape.kernel), np.int64)
+        name = self.builder.unique(node.name or node.outputs[0])
+        linear = make_linear(name, node, settled, ones, shape, planes.shape[0])
+        if not any(shape.padding):
+            linear = replace(linear, average=Average(kernel=shape.kernel, stride=shape.stride))
+        return linear, scaled(name, settled.scale, settled.offset, shape.kernel[0] * shape.kernel[1])
+
+
+def make_linear(
+    name: str, node: Node, settled: Settled, codes: Integers, shape: Geometry, groups: int, *, pad_value: int | None = None
+) -> Linear:
+    """The sums of a convolution with integer weights, their range proved from weights and input range."""
+    feature = settled.feature
+    rows, cols = shape.out(feature.rows, feature.cols)
+    if rows < 1 or cols < 1:
+        raise ModelError(f"{node}: its kernel does not fit a map of {feature.rows}x{feature.cols}")
+    if codes.shape[1] * groups != feature.channels:
+        raise ModelError(f"{node}: weights for {codes.shape[1] * groups} channels, but its input has {feature.channels}")
+    low, high = feature.low, feature.high
+    if any(shape.padding):
+        pad_value = _zero_code(node, settled) if pad_value is None else pad_value
+        low, high = min(low, pad_value), max(high, pad_value)
+    positive = np.maximum(codes, 0).sum(axis=(1, 2, 3))
+    negative = np.minimum(codes, 0).sum(axis=(1, 2, 3))
+    return Linear(
+        name=name, source=feature, weights=codes, shape=(codes.shape[0], rows, cols),
+        low=positive * low + negative * high, high=positive * high + negative * low,
+        sign=np.ones(codes.shape[0], np.int64), convolution_groups=groups, stride=shape.stride,
+        dilation=shape.dilation, padding=shape.padding, pad_value=pad_value or 0,
+    )  # fmt: skip
+
+
+def _zero_code(node: Node, settled: Settled) -> int:
+    """The code that stands for the real 0, which padding must have."""
+    codes = -settled.offset / settled.scale
+    code = round(float(codes[0]))
+    if not settled.uniform or abs(codes[0] - code) > CLOSE:
+        raise ModelError(f"{node}: pads with 0, which is not one of the values its input's integers can stand for")
+    return code
+
+
+def _bias(node: Node, bias: Array | None, channels: int) -> Floats:
+    if bias is None:
+        return np.zeros(channels)
+    if bias.size not in (1, channels) or bias.ndim > 1:
+        raise ModelError(f"{node}: a bias of shape {list(bias.shape)} does not fit {channels} output channels")
+    return np.broadcast_to(bias.astype(np.float64).reshape(-1), channels).copy()
+
+
+def _in_order(source: Linear, planes: Integers) -> bool:
+    return planes.shape == source.shape and np.array_equal(planes, natural(source))
+
+
+def _without_border(node: Node, planes: Integers) -> tuple[Integers, Padding]:
+    """The map without the zeros a Pad node put around it, and how many there were: top, left, bottom, right."""
+    inside = planes >= 0
+    if inside.all():
+        return planes, (0, 0, 0, 0)
+    rows, cols = np.flatnonzero(inside.any(axis=(0, 2))), np.flatnonzero(inside.any(axis=(0, 1)))
+    if not rows.size:
+        raise ModelError(f"{node}: its input is nothing but padding")
+    core = planes[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    if (core < 0).any():
+        raise ModelError(f"{node}: its input is padded in a way that is not a border around the map")
+    return core, (int(rows[0]), int(cols[0]), planes.shape[1] - 1 - int(rows[-1]), planes.shape[2] - 1 - int(cols[-1]))
+
+
+def _spread(node: Node, source: Linear, planes: Integers, weight: Array, groups: int) -> Array:
+    """Weights for all of a map's channels, when a convolution reads some of them, or in another order."""
+    size = source.shape[1] * source.shape[2]
+    channel = planes[:, 0, 0] // size
+    expected = channel[:, None, None] * size + np.arange(size).reshape(source.shape[1:])
+    if groups != 1 or planes.shape[1:] != source.shape[1:] or not np.array_equal(planes, expected):
+        raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
+    if np.unique(channel).size != channel.size:
+        raise ModelError(f"{node}: reads a channel of its input twice")
+    wide = np.zeros((weight.shape[0], source.shape[0], *weight.shape[2:]), weight.dtype)
+    wide[:, channel] = weight
+    return wide

@@ -1,0 +1,163 @@
+"""Folding by evaluation: the values of a chain on every integer its accumulator can take, read off as thresholds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from setun_compiler.frontend.errors import ModelError
+from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.grid import Floats, Grid, Integers, distinct
+from setun_compiler.network import Threshold
+
+#: steps a channel may have: 8-bit codes and some room
+STEP_LIMIT = 1023
+#: values evaluated at a time; small enough to stay in a core's cache
+BLOCK = 1 << 16
+#: values evaluated in all, a few seconds' worth
+WORK_LIMIT = 1 << 29
+#: two values closer than this times the largest are one level
+NOISE = 1e-6
+#: rounding noise of a chain's own arithmetic in float64
+TREND_NOISE = 1e-13
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Runs of equal values: from ``start`` on, channel ``channel`` has ``value``; sorted by channel, then start."""
+
+    channel: Integers
+    start: Integers
+    value: Floats
+
+
+def read_steps(expression: Expression, low: Integers, high: Integers, sign: Integers) -> Steps:
+    """Evaluate the chain at sign*acc for every acc in low..high, for each channel, and cut where its value changes.
+
+    Raises
+    ------
+    ModelError
+        Naming the chain's last node and the channel, when there are more than ``STEP_LIMIT`` steps, or the
+        value creeps instead of stepping.
+    """
+    channels = low.size
+    first, last = int(low.min()), int(high.max())
+    _check_work(expression, first, last, channels)
+    samples = np.linspace(first, last, min(257, last - first + 1)).astype(np.int64)
+    largest = float(np.abs(_values(expression, samples, low, high, sign)).max())
+    tolerance = NOISE * largest
+    counts = np.zeros(channels, np.int64)
+    current = np.full(channels, np.nan)
+    found: list[tuple[Integers, Integers, Floats]] = []
+    width = max(64, BLOCK // channels)
+    for begin in range(first, last + 1, width):
+        positions = np.arange(begin, min(begin + width, last + 1))
+        values = _values(expression, positions, low, high, sign)
+        before = np.concatenate((current[:, None], values[:, :-1]), axis=1)
+        changes = ~(np.abs(values - before) <= tolerance)
+        channel, column = np.nonzero(changes)
+        counts += np.bincount(channel, minlength=channels)
+        if (counts > STEP_LIMIT + 1).any():
+            _refuse(expression, int(counts.argmax()))
+        found.append((channel, positions[column], values[channel, column]))
+        current = _held(expression, values, changes, current, tolerance)
+    channel, start, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((start, channel))
+    return Steps(channel=channel[order], start=start[order], value=value[order])
+
+
+def _check_work(expression: Expression, first: int, last: int, channels: int) -> None:
+    if (last - first + 1) * channels > WORK_LIMIT:
+        raise ModelError(f"{expression.where}: its channels' sums take too many values ({last - first + 1}) to be evaluated")
+
+
+def _values(expression: Expression, positions: Integers, low: Integers, high: Integers, sign: Integers) -> Floats:
+    """Chain values (channels, positions); a channel's value beyond its range is that at the range's end."""
+    sums = np.clip(positions[None, :], low[:, None], high[:, None]) * sign[:, None]
+    values = expression.evaluate(sums.astype(np.float64))
+    return np.broadcast_to(values, sums.shape)
+
+
+def _held(expression: Expression, values: Floats, changes: Integers, current: Floats, tolerance: float) -> Floats:
+    """Check that each value stays at its run's first one; return the first value of the run each channel ends in."""
+    last_change = np.maximum.accumulate(np.where(changes, np.arange(values.shape[1]), -1), axis=1)
+    begun = np.take_along_axis(values, np.maximum(last_change, 0), axis=1)
+    run_value = np.where(last_change >= 0, begun, current[:, None])
+    creeping = np.abs(values - run_value) > 2 * tolerance
+    if creeping.any():
+        _refuse(expression, int(np.argwhere(creeping)[0][0]))
+    return run_value[:, -1]
+
+
+def _refuse(expression: Expression, channel: int) -> None:
+    raise ModelError(
+        f"{expression.where}: channel {channel} takes more than {STEP_LIMIT + 1} different values, so it is not a step "
+        "function; quantise this activation to 8 bits or fewer"
+    )
+
+
+def trend(expression: Expression, low: Integers, high: Integers, sign: Integers) -> Integers:
+    """Per channel: +1 when the chain never falls as the sum rises, -1 when it never rises, 0 constant, 2 neither."""
+    channels = low.size
+    first, last = int(low.min()), int(high.max())
+    _check_work(expression, first, last, channels)
+    rises, falls = np.zeros(channels, bool), np.zeros(channels, bool)
+    width = max(64, BLOCK // channels)
+    for begin in range(first, last + 1, width):
+        values = _values(expression, np.arange(begin, min(begin + width, last) + 1), low, high, sign)
+        change = np.diff(values[:, : last - begin + 1], axis=1)
+        tolerance = TREND_NOISE * np.abs(values).max(axis=1, keepdims=True)
+        rises |= (change > tolerance).any(axis=1)
+        falls |= (change < -tolerance).any(axis=1)
+    return np.where(rises & falls, 2, rises.astype(np.int64) - falls)
+
+
+def levels(steps: Steps) -> Floats:
+    """The distinct values of all channels."""
+    return distinct(steps.value, NOISE)
+
+
+def code_table(steps: Steps, grid: Grid, high: Integers) -> Threshold:
+    """Thresholds and integer codes of every channel; channels with fewer steps get thresholds no sum reaches."""
+    channels = high.size
+    codes = np.rint((steps.value - grid.offset) / grid.scale).astype(np.int64)
+    begins = np.concatenate(([True], np.diff(steps.channel) != 0))
+    keep = begins | np.concatenate(([True], np.diff(codes) != 0))
+    channel, start, code, begins = steps.channel[keep], steps.start[keep], codes[keep], begins[keep]
+    firsts = np.flatnonzero(begins)
+    rank = np.arange(channel.size) - firsts[channel]
+    count = int(rank.max())
+    thresholds = np.repeat((high + 1)[:, None], count, axis=1)
+    table = np.zeros((channels, count + 1), np.int64)
+    table[channel, rank] = code
+    lasts = np.append(firsts[1:], channel.size) - 1 - firsts
+    table = np.where(np.arange(count + 1) > lasts[:, None], table[np.arange(channels), lasts][:, None], table)
+    inner = rank > 0
+    thresholds[channel[inner], rank[inner] - 1] = start[inner]
+    return Threshold(thresholds=thresholds, codes=table)
+
+
+def off_grid(steps: Steps, grid: Grid) -> bool:
+    """Whether a value does not lie on the grid."""
+    codes = np.rint((steps.value - grid.offset) / grid.scale)
+    error = np.abs(steps.value - grid.offset - grid.scale * codes)
+    return bool((error > 4 * NOISE * np.abs(steps.value).max(initial=0.0)).any())
+
+
+def direction(table: Threshold) -> Integers:
+    """+1 for channels whose codes never fall and rise somewhere, -1 for the reverse, 0 constant, 2 neither."""
+    change = np.diff(table.codes, axis=1)
+    rises, falls = (change > 0).any(axis=1), (change < 0).any(axis=1)
+    return np.where(rises & falls, 2, rises.astype(np.int64) - falls)
+
+
+def mirrored(table: Threshold, which: Integers, high: Integers) -> Threshold:
+    """The table as a function of -acc in the channels marked; ``high`` is the largest value -acc takes there."""
+    thresholds, codes = table.thresholds.copy(), table.codes.copy()
+    for channel in np.flatnonzero(which):
+        row = codes[channel]
+        steps = int(np.count_nonzero(np.diff(row)))  # unused thresholds come last and repeat the last code
+        thresholds[channel, :steps] = 1 - thresholds[channel, :steps][::-1]
+        thresholds[channel, steps:] = high[channel] + 1
+        codes[channel, : steps + 1] = row[: steps + 1][::-1]
+        codes[channel, steps + 1 :] = row[0]
+    return Threshold(thresholds=thresholds, codes=codes)

@@ -1,0 +1,239 @@
+"""The walk through the graph: constants are folded, tensors followed, linear operators turned into layers."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from setun_compiler.frontend.builder import Builder
+from setun_compiler.frontend.elementwise import ELEMENTWISE, aligned
+from setun_compiler.frontend.errors import ModelError, printable
+from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.fold import FOLDED, Folder, concatenate, shape_of
+from setun_compiler.frontend.graph import Array, Graph, Node
+from setun_compiler.frontend.inputs import InputReader
+from setun_compiler.frontend.layout import LAYOUT, axes_of, pad_widths, sized
+from setun_compiler.frontend.linear import LinearOperators
+from setun_compiler.frontend.pooling import Pooling
+from setun_compiler.frontend.tensors import Input, Tensor, per_group
+
+Known = Tensor | Array
+
+LINEAR = ("Conv", "Gemm", "MatMul")
+POOLING = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
+#: what malformed attributes and shapes make NumPy raise; a model's fault, so it is reported with the node
+MALFORMED = (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, ZeroDivisionError, MemoryError)
+
+
+def supported(node: Node) -> bool:
+    """Whether the front end knows the operator at all."""
+    if (node.domain, node.op) in ELEMENTWISE:
+        return True
+    return node.domain == "" and (node.op in LAYOUT or node.op in FOLDED or node.op in LINEAR or node.op in POOLING)
+
+
+@dataclass
+class Tracer:
+    """Follows every value from the input to the output."""
+
+    graph: Graph
+    builder: Builder
+    operators: LinearOperators
+    pooling: Pooling
+    folder: Folder = field(default_factory=Folder)
+    known: dict[str, Known] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, graph: Graph, input_range: tuple[float, float] | None, calibration: Array | None) -> "Tracer":
+        """A tracer that knows the constants and the input."""
+        source = Input(value=graph.input, shape=_sample_shape(graph))
+        builder = Builder()
+        reader = InputReader(source=source, builder=builder, input_range=input_range, calibration=calibration)
+        operators = LinearOperators(builder=builder, reader=reader)
+        tracer = cls(graph=graph, builder=builder, operators=operators, pooling=Pooling(operators=operators))
+        tracer.known.update(graph.constants)
+        index = np.arange(source.groups).reshape(1, *source.shape)
+        tracer.known[graph.input.name] = Tensor(source=source, value=Expression(), index=index)
+        return tracer
+
+    def run(self) -> Tensor:
+        """The tensor that is the model's output.
+
+        Raises
+        ------
+        ModelError
+            Naming the node that cannot be compiled.
+        """
+        uses = Counter(name for node in self.graph.nodes for name in node.inputs)
+        uses[self.graph.output.name] += 1
+        for node in self.graph.nodes:
+            try:
+                results = self._visit(node)
+            except MALFORMED as error:
+                raise ModelError(f"{node} is malformed ({printable(str(error))[1:-1]})") from None
+            if len(node.outputs) > len(results) and any(node.outputs[len(results) :]):
+                raise ModelError(f"{node}: only its first output is supported")
+            self.known.update({name: result for name, result in zip(node.outputs, results, strict=False) if name})
+            for name in node.inputs:
+                uses[name] -= 1
+                if not uses[name]:
+                    self.known.pop(name, None)
+        result = self.known[self.graph.output.name]
+        if not isinstance(result, Tensor) or isinstance(result.source, Input):
+            raise ModelError("the model's output does not depend on its input through a Conv, Gemm or MatMul")
+        return result
+
+    def _visit(self, node: Node) -> list[Known]:
+        inputs = tuple(self.known[name] if name else None for name in node.inputs)
+        constants = tuple(value if not isinstance(value, Tensor) else None for value in inputs)
+        tensors = [value for value in inputs if isinstance(value, Tensor)]
+        if not tensors:
+            if node.op in LINEAR[:2] or node.op in POOLING:
+                raise ModelError(f"{node} works on constants only, which is not supported")
+            return list(self.folder.fold(node, constants))
+        first = inputs[0]
+        if (node.domain, node.op) in ELEMENTWISE:
+            return [self._elementwise(node, inputs)]
+        if node.op in ("Gemm", "MatMul"):
+            return [self._product(node, inputs)]
+        if node.op == "Concat":
+            return [self._concat(node, inputs, tensors)]
+        if len(tensors) > 1 or not isinstance(first, Tensor):
+            raise ModelError(f"{node}: what must be a constant depends on the model's input")
+        if node.op in LAYOUT:
+            moved = LAYOUT[node.op](node, (first.index, *constants[1:]))
+            for index in moved:
+                sized(node, index.shape)
+            return [Tensor(source=first.source, value=first.value, index=index) for index in moved]
+        if node.op == "Shape":
+            return [shape_of(node, first.index.shape)]
+        if node.op == "Size":
+            return [np.array(first.index.size, np.int64)]
+        if node.op == "Pad":
+            return [self._pad(node, first, constants)]
+        if node.op == "Conv":
+            weight = constants[1] if len(constants) > 1 else None
+            if weight is None:
+                raise ModelError(f"{node} lacks its weights")
+            return [self.operators.conv(node, first, weight, constants[2] if len(constants) > 2 else None)]
+        return [self._pool(node, first, constants)]
+
+    def _elementwise(self, node: Node, inputs: tuple[Known | None, ...]) -> Tensor:
+        tensors = [value for value in inputs if isinstance(value, Tensor)]
+        source = tensors[0].source
+        if any(value.source is not source for value in tensors):
+            raise ModelError(f"{node} joins two branches of the network (a residual connection), which is not supported yet")
+        rank = tensors[0].index.shape
+        plain = tuple(value if not isinstance(value, Tensor) else None for value in inputs)
+        fitted = [aligned(node, plain, rank, place) for place in range(len(inputs))]
+        if node.op == "CastLike" and isinstance(inputs[1], Tensor):
+            fitted[1], inputs = np.zeros((), np.float32), (inputs[0], np.zeros((), np.float32))
+        shapes = [value.index.shape if isinstance(value, Tensor) else value.shape for value in (*tensors, *fitted) if value is not None]
+        shape = sized(node, np.broadcast_shapes(*shapes))
+        index = np.broadcast_to(tensors[0].index, shape)
+        if tensors[0].index.size != index.size or any(
+            not np.array_equal(np.broadcast_to(value.index, shape), index) for value in tensors[1:]
+        ):
+            raise ModelError(f"{node}: combines elements of different places, or repeats its input")
+        if (index < 0).any():
+            raise ModelError(f"{node}: elementwise operators after a Pad node are not supported")
+        arguments: list[Expression | Array | None] = []
+        for value, constant in zip(inputs, fitted, strict=True):
+            if isinstance(value, Tensor):
+                arguments.append(value.value)
+            else:
+                arguments.append(None if constant is None else self._parameter(node, constant, source, index))
+        return Tensor(source=source, value=Expression(node=node, arguments=tuple(arguments)), index=index)
+
+    @staticmethod
+    def _parameter(node: Node, constant: Array, source: object, index: Array) -> Array:
+        return per_group(node, constant, source, index)  # type: ignore[arg-type]
+
+    def _product(self, node: Node, inputs: tuple[Known | None, ...]) -> Tensor:
+        """Gemm and MatMul with one constant side."""
+        if len(inputs) < 2 or isinstance(inputs[0], Tensor) == isinstance(inputs[1], Tensor):
+            raise ModelError(f"{node} multiplies two tensors that both depend on the input, which is not supported")
+        a, b = ((value.index if isinstance(value, Tensor) else value) for value in inputs[:2] if value is not None)
+        alpha = beta = 1.0
+        if node.op == "Gemm":
+            a = a.T if node.integer("transA", 0) else a
+            b = b.T if node.integer("transB", 0) else b
+            alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
+            if a.ndim != 2 or b.ndim != 2:
+                raise ModelError(f"{node}: its inputs must be matrices, not of shapes {list(a.shape)} and {list(b.shape)}")
+        swapped = isinstance(inputs[1], Tensor)
+        if swapped:  # (A @ X) = (X^T @ A^T)^T
+            if a.ndim != 2 or b.ndim < 2:
+                raise ModelError(f"{node}: its constant must be a matrix, not of shape {list(a.shape)}")
+            a, b = np.swapaxes(b, -1, -2), a.T
+        tensor = inputs[1] if swapped else inputs[0]
+        assert isinstance(tensor, Tensor)
+        if b.ndim > 2 and b.size == b.shape[-1] * b.shape[-2]:
+            b = b.reshape(b.shape[-2:])
+        if b.ndim != 2 or a.shape[-1] != b.shape[0] or not b.size:
+            raise ModelError(f"{node}: shapes {list(a.shape)} and {list(b.shape)} cannot be multiplied")
+        outputs = b.shape[1]
+        out_shape = sized(node, (*a.shape[:-1], outputs))
+        bias = np.zeros(outputs)
+        if len(inputs) > 2 and inputs[2] is not None:
+            constant = inputs[2]
+            if isinstance(constant, Tensor) or swapped:
+                raise ModelError(f"{node}: its third input must be a constant row")
+            if np.broadcast_shapes(constant.shape, (1, outputs)) != (1, outputs):
+                raise ModelError(f"{node}: a bias of shape {list(constant.shape)} does not fit {outputs} outputs")
+            bias = np.broadcast_to(constant.astype(np.float64) * beta, (1, outputs))[0].copy()
+        weight = b.T if alpha == 1 else b.T * np.asarray(alpha, b.dtype)
+        result = self.operators.dense(node, tensor, a.reshape(-1, a.shape[-1]), weight, bias)
+        index = result.index.reshape(out_shape)
+        return Tensor(source=result.source, value=result.value, index=np.swapaxes(index, -1, -2) if swapped else index)
+
+    def _concat(self, node: Node, inputs: tuple[Known | None, ...], tensors: list[Tensor]) -> Tensor:
+        first = tensors[0]
+        if len(tensors) < len(inputs) or any(x.source is not first.source or x.value is not first.value for x in tensors):
+            raise ModelError(f"{node} joins branches of the network, which is not supported yet")
+        index = concatenate(node, [tensor.index for tensor in tensors])
+        return Tensor(source=first.source, value=first.value, index=index)
+
+    def _pad(self, node: Node, tensor: Tensor, constants: tuple[Array | None, ...]) -> Tensor:
+        fill = constants[2] if len(constants) > 2 else None
+        value = node.number("value", 0.0) if fill is None else float(fill.item())
+        if value != 0 or node.text("mode", "constant") != "constant":
+            raise ModelError(f"{node}: only padding with the constant 0 is supported")
+        widths = pad_widths(node, (tensor.index, *constants[1:]))
+        return Tensor(source=tensor.source, value=tensor.value, index=np.pad(tensor.index, widths, constant_values=-1))
+
+    def _pool(self, node: Node, tensor: Tensor, constants: tuple[Array | None, ...]) -> Tensor:
+        if node.op in ("MaxPool", "AveragePool"):
+            kernel = node.integers("kernel_shape", ())
+            return self.pooling.maximum(node, tensor, kernel) if node.op == "MaxPool" else self.pooling.average(node, tensor, kernel)
+        if node.op == "GlobalMaxPool":
+            return self.pooling.maximum(node, tensor, None)
+        if node.op == "GlobalAveragePool":
+            return self.pooling.average(node, tensor, None)
+        rank = tensor.index.ndim
+        axes = axes_of(node, (tensor.index, *constants[1:]), rank) or tuple(range(rank))
+        if node.op not in ("ReduceMean", "ReduceMax") or rank < 3 or sorted(axes) != list(range(2, rank)):
+            raise ModelError(f"{node}: only a mean or maximum over all rows and columns is supported")
+        result = (self.pooling.average if node.op == "ReduceMean" else self.pooling.maximum)(node, tensor, None)
+        if node.integer("keepdims", 1):
+            return result
+        return Tensor(source=result.source, value=result.value, index=result.index.reshape(result.index.shape[:2]))
+
+
+def _sample_shape(graph: Graph) -> tuple[int, ...]:
+    """The input's shape without the batch axis."""
+    name, shape = printable(graph.input.name), graph.input.shape
+    if graph.input.dtype.kind not in "fiu":
+        raise ModelError(f"input {name} must be of floats or integers")
+    if not shape or len(shape) < 2 or len(shape) > 6:
+        raise ModelError(f"input {name} must have a batch axis and at least one more, of known sizes")
+    if shape[0] not in (None, 1):
+        raise ModelError(f"input {name} has a fixed batch of {shape[0]}: export the model with a batch of 1 or a dynamic one")
+    sample = tuple(extent for extent in shape[1:] if extent is not None)
+    if len(sample) != len(shape) - 1:
+        raise ModelError(f"input {name}: only the batch axis may be dynamic, but its shape is {_shown(shape)}")
+    return sized(Node(op="input", name=graph.input.name, inputs=(), outputs=(), attributes={}), sample)
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return "x".join("?" if extent is None else str(extent) for extent in shape)
