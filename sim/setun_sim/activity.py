@@ -1,0 +1,104 @@
+"""How often each part of the array did something, exactly, from the real data (docs/activity.md)."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from setun_hw.config import Config
+from setun_hw.descriptor import Compute, Mode
+from setun_sim import kernels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """Event counts of one COMPUTE, or of several added together, over all runs simulated."""
+
+    #: digit products the array could form: steps x rows x lanes x strips
+    multiplications: int = 0
+    #: those that were not zero
+    products: int = 0
+    #: dot products added to an accumulator: steps x rows x strips
+    accumulations: int = 0
+    #: those that were not zero
+    updates: int = 0
+    #: multiplications of an accumulator by the radix (first steps of later significances)
+    shifts: int = 0
+    #: sums compared with a threshold, T for each value written in mode THRESHOLD
+    comparisons: int = 0
+    #: sums compared with the largest so far of their pooling window
+    pool_comparisons: int = 0
+    #: activation words the array read from banks
+    activation_reads: int = 0
+    #: words it took as padding instead
+    padding_reads: int = 0
+    #: words, or parts of words, written to banks by post-processing
+    activation_writes: int = 0
+    #: weight words read, one for all strips
+    weight_reads: int = 0
+    #: parameter words read, one for all strips
+    parameter_reads: int = 0
+    #: digits that reached the multipliers as activations, padding included, lane by lane and strip by strip
+    activation_digits: int = 0
+    #: those that were not zero
+    nonzero_activations: int = 0
+    #: digits of the weight words read
+    weight_digits: int = 0
+    #: those that were not zero
+    nonzero_weights: int = 0
+
+    def __add__(self, other: "Activity") -> "Activity":
+        return Activity(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in dataclasses.fields(Activity)}
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain counts, for JSON."""
+        return dataclasses.asdict(self)
+
+
+def written_chunks(d: Compute) -> int:
+    """Chunks of W channels written for one output pixel, all groups together."""
+    return (d.groups - 1) * d.chunks + d.last_chunks
+
+
+def convolution_pixels(d: Compute) -> int:
+    """Convolution pixels of one strip and one group."""
+    return d.out_rows * d.out_cols * d.pool_rows * d.pool_cols
+
+
+def steps(d: Compute) -> int:
+    """Steps the sequencer issues."""
+    positions = d.kernel_rows * d.kernel_cols * d.blocks
+    return d.groups * convolution_pixels(d) * d.in_digits * d.weight_digits * positions
+
+
+def activity(d: Compute, config: Config, runs: int, counts: NDArray[np.int64], nonzero_weights: int) -> Activity:
+    """Counts of one COMPUTE over ``runs`` runs.
+
+    ``counts`` are what the kernels found in the data, ``nonzero_weights`` those of the weight words read for one
+    convolution pixel of every group; everything else follows from the descriptor.
+    """
+    issued, pixels, chunks = runs * steps(d), runs * convolution_pixels(d), written_chunks(d)
+    outputs = runs * d.out_rows * d.out_cols
+    padding = int(counts[kernels.PADDING_READS])
+    thresholds = config.thresholds if d.mode == Mode.THRESHOLD else 0
+    return Activity(
+        multiplications=issued * config.multipliers,
+        products=int(counts[kernels.PRODUCTS]),
+        accumulations=issued * config.rows * config.strips,
+        updates=int(counts[kernels.UPDATES]),
+        shifts=pixels * d.groups * (d.in_digits + d.weight_digits - 2) * config.rows * config.strips,
+        comparisons=outputs * chunks * config.post * config.strips * thresholds,
+        pool_comparisons=(pixels - outputs) * chunks * config.post * config.strips,
+        activation_reads=issued * config.strips - padding,
+        padding_reads=padding,
+        activation_writes=outputs * chunks * d.out_digits * config.strips,
+        weight_reads=issued,
+        parameter_reads=outputs * chunks if d.mode == Mode.THRESHOLD else 0,
+        activation_digits=issued * config.strips * config.lanes,
+        nonzero_activations=int(counts[kernels.NONZERO_ACTIVATIONS]),
+        weight_digits=issued * config.rows * config.lanes,
+        nonzero_weights=pixels * nonzero_weights,
+    )

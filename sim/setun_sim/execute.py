@@ -1,0 +1,112 @@
+"""Runs a program on many inputs at once: outputs, and counts of what happened, from the real data."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from setun_compiler.program import Program
+from setun_hw.descriptor import Opcode, Region
+from setun_sim import kernels, transfer_kernels
+from setun_sim.errors import SimulationError
+from setun_sim.plan import Operation, Work, plan, units, word_type
+
+#: bytes of activation memories that one thread works on at a time: they should stay in its cache
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Outputs of all runs, and per COMPUTE of the run list the sums of its counts (:mod:`setun_sim.kernels`)."""
+
+    outputs: NDArray[np.uint8]  #: (runs, output_bytes)
+    counts: dict[int, NDArray[np.int64]]
+    nonzero_weights: dict[int, int]  #: digits of weight words read for one convolution pixel of every group
+
+
+def threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
+    """Run a program on ``inputs`` (runs, input_bytes), each run from memories that hold only what the init list loads.
+
+    Raises
+    ------
+    SimulationError
+        When the program reads or writes outside its tensors, overflows an accumulator or waits for ever.
+    """
+    if inputs.ndim != 2 or inputs.shape[1] != program.input_bytes:
+        raise SimulationError(f"inputs must have shape (runs, {program.input_bytes}), not {inputs.shape}")
+    operations = plan(program)
+    inputs = np.array(inputs)  # writable and contiguous: one type for the kernels
+    runs, c = len(inputs), program.config
+    image_bytes = c.strips * c.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
+    size = max(1, min(CHUNK_BYTES // image_bytes, -(-runs // threads())))
+    chunks = [inputs[k : k + size] for k in range(0, runs, size)]
+    with ThreadPoolExecutor(threads()) as pool:
+        results = list(pool.map(lambda chunk: _execute_chunk(program, operations, chunk), chunks))
+    works = [operation for operation in operations if isinstance(operation, Work)]
+    counts: dict[int, NDArray[np.int64]] = {}
+    nonzero: dict[int, int] = {}
+    for place, work in enumerate(works):
+        found = np.stack([result[1][place] for result in results]) if results else np.zeros((1, kernels.COUNTS), np.int64)
+        _refuse(program, work, found.max(0))
+        if work.in_run:
+            counts[work.index] = counts.get(work.index, 0) + found.sum(0)
+            nonzero[work.index] = nonzero.get(work.index, 0) + work.nonzero_weights
+    outputs = np.concatenate([result[0] for result in results]) if results else np.zeros((0, program.output_bytes), np.uint8)
+    return Execution(outputs=outputs, counts=counts, nonzero_weights=nonzero)
+
+
+def _refuse(program: Program, work: Work, worst: NDArray[np.int64]) -> None:
+    where, limit = f"descriptor {work.index}", program.config.accumulator_limit
+    if worst[kernels.FAULT]:
+        verb = "reads" if worst[kernels.FAULT] == kernels.READ_FAULT else "writes"
+        raise SimulationError(f"{where} {verb} beyond its tensor's end")
+    if worst[kernels.WORST_SUM] > limit:
+        raise SimulationError(
+            f"{where}: a sum of magnitude {worst[kernels.WORST_SUM]} exceeds the accumulator's limit of {limit}"
+        )
+
+
+def _execute_chunk(
+    program: Program, operations: Sequence[Operation], inputs: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
+    """Outputs of some runs, and the counts of each piece of work."""
+    c, images = program.config, len(inputs)
+    memory = np.zeros((images, c.strips, c.activation_words, 2, units(c)), word_type(c))
+    outside: dict[int, NDArray[Any]] = {
+        Region.INPUT: inputs,
+        Region.OUTPUT: np.zeros((images, program.output_bytes), np.uint8),
+        Region.SCRATCH: np.zeros((images, program.scratch_bytes), np.uint8),
+        Region.PROGRAM: np.broadcast_to(np.frombuffer(program.image, np.uint8), (images, len(program.image))),
+    }
+    found: list[NDArray[np.int64]] = []
+    for operation in operations:
+        if isinstance(operation, Work):
+            o, counts = operation, np.zeros(kernels.COUNTS, np.int64)
+            kernels.compute(o.geometry, memory, o.weights, o.pad, o.active, o.thresholds, o.codes, counts)
+            found.append(counts)
+            continue
+        t, region = operation.transfer, outside[operation.transfer.region]
+        if t.offset + t.rows * operation.row_bytes > region.shape[1]:
+            raise SimulationError(
+                f"descriptor {operation.index}: bytes {t.offset} to {t.offset + t.rows * operation.row_bytes} leave "
+                f"a region of {region.shape[1]} bytes"
+            )
+        for row in range(t.rows):
+            bank, base = row // t.strip_rows, t.base + row % t.strip_rows * t.row_words
+            start, words = t.offset + row * operation.row_bytes, t.row_words
+            if t.opcode is Opcode.LOAD_ACTIVATIONS:
+                transfer_kernels.load_row(region, start, memory, bank, base, words, c.lanes, c.axi_data_bits)
+            else:
+                transfer_kernels.store_row(
+                    region, start, operation.row_bytes, memory, bank, base, words, c.lanes, c.axi_data_bits
+                )
+    return outside[Region.OUTPUT], found

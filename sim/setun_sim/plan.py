@@ -1,0 +1,250 @@
+"""What a program does to the images, with weights and parameters already laid out for the compiled kernels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from setun_compiler.program import Program
+from setun_hw import packing
+from setun_hw.config import Config, Encoding
+from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Region, Transfer
+from setun_sim.errors import SimulationError
+from setun_sim.kernels import Geometry
+from setun_sim.order import actions, descriptors_of
+
+Planes = NDArray[Any]  # uint16, uint32 or uint64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """A transfer of activations."""
+
+    index: int  #: descriptor in its list
+    transfer: Transfer
+    row_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Consecutive channel groups of one COMPUTE; arrays as :func:`setun_sim.kernels.compute` takes them."""
+
+    index: int  #: descriptor in its list
+    in_run: bool  #: of the run list, not of the init list
+    geometry: Geometry
+    weights: Planes
+    pad: Planes
+    active: NDArray[np.bool_]
+    thresholds: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+    nonzero_weights: int  #: digits of the weight words read for one convolution pixel
+
+
+Operation = Move | Work
+
+
+def word_type(config: Config) -> Any:
+    """The unsigned type, the narrowest that holds a plane of a word, else of 64 bits."""
+    return next((kind for kind in (np.uint16, np.uint32) if config.lanes <= np.dtype(kind).itemsize * 8), np.uint64)
+
+
+def units(config: Config) -> int:
+    """Integers of :func:`word_type` in a plane of a word."""
+    return -(-config.lanes // (np.dtype(word_type(config)).itemsize * 8))
+
+
+def beat_bytes(words: int, word_bits: int, config: Config) -> int:
+    """Bytes of a run of words in external memory."""
+    beat = config.axi_data_bits
+    beats = words * -(-word_bits // beat) if word_bits >= beat else -(-words // (beat // word_bits))
+    return beats * beat // 8
+
+
+class _Planner:
+    """Follows the weight and parameter memories through a program, which no image changes."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.config = program, program.config
+        c = self.config
+        self.kind, self.units = word_type(c), units(c)
+        self.weights = np.zeros((c.weight_words, 2, self.units, c.rows), self.kind)
+        self.thresholds = np.zeros((c.parameter_words, c.post, c.thresholds), np.int64)
+        self.codes = np.zeros((c.parameter_words, c.post, c.thresholds + 1, c.code_digits), np.uint8)
+        self.operations: list[Operation] = []
+        self.groups: list[tuple[int, Planes, NDArray[np.int64], NDArray[np.uint8]]] = []
+
+    def follow(self, offset: int, count: int, in_run: bool) -> None:
+        """Add what one descriptor list does."""
+        descriptors = descriptors_of(self.program.image, offset, count)
+        for index, descriptor in enumerate(descriptors):
+            self.check(index, descriptor)
+        open_index = -1
+        for index, group in actions(descriptors):
+            descriptor = descriptors[index]
+            if isinstance(descriptor, Compute):
+                if index != open_index:
+                    self.close(descriptors, open_index, in_run)
+                    open_index = index
+                self.open(descriptor, index, group)
+            elif isinstance(descriptor, Transfer):
+                if descriptor.opcode is Opcode.LOAD_WEIGHTS:
+                    self.load_weights(descriptor)
+                elif descriptor.opcode is Opcode.LOAD_PARAMETERS:
+                    self.load_parameters(descriptor)
+                else:
+                    self.close(descriptors, open_index, in_run)
+                    open_index = -1
+                    row_bytes = beat_bytes(descriptor.row_words, self.config.word_bits, self.config)
+                    self.operations.append(Move(index=index, transfer=descriptor, row_bytes=row_bytes))
+        self.close(descriptors, open_index, in_run)
+
+    def check(self, index: int, d: Descriptor) -> None:
+        """Refuse what would leave a memory; the kernels themselves only check tensors' ends."""
+        c = self.config
+        if isinstance(d, Compute):
+            last_weight = d.weight_base + max(0, d.weight_ring - 1) + d.weight_digits * d.weight_plane
+            good = (
+                d.in_end <= c.activation_words
+                and d.out_end <= c.activation_words
+                and last_weight - (d.weight_digits * d.weight_plane - 1 if d.weight_ring else 0) <= c.weight_words
+                and min(d.in_strip_rows, d.groups, d.in_digits, d.weight_digits, d.out_digits, d.blocks) > 0
+                and max(d.chunks, d.last_chunks) <= c.chunks
+                and (d.mode == Mode.RAW or d.out_digits <= c.code_digits)
+            )
+        elif isinstance(d, Transfer):
+            depth = {
+                Opcode.LOAD_WEIGHTS: c.weight_words,
+                Opcode.LOAD_PARAMETERS: c.parameter_words,
+            }.get(d.opcode, c.activation_words)
+            moves = d.opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.STORE_ACTIVATIONS)
+            words = d.row_words * min(d.rows, d.strip_rows) if moves else d.words
+            good = d.base + words <= depth and (moves or d.region == Region.PROGRAM)
+            good = good and (not moves or (d.strip_rows > 0 and d.rows <= d.strip_rows * c.strips))
+            good = good and (d.opcode is not Opcode.STORE_ACTIVATIONS or d.region in (Region.OUTPUT, Region.SCRATCH))
+        else:
+            good = True
+        if not good:
+            raise SimulationError(f"descriptor {index}: {d.opcode.name} leaves a memory or contradicts itself")
+
+    # -- memories -------------------------------------------------------------------------------
+    def words(self, t: Transfer, word_bits: int) -> NDArray[np.uint8]:
+        """Bits of a run of words of the program image, (words, word_bits)."""
+        c = self.config
+        size = beat_bytes(t.words, word_bits, c)
+        if t.offset + size > len(self.program.image):
+            raise SimulationError(f"{t.opcode.name} of {size} bytes at byte {t.offset} leaves the program image")
+        data = np.frombuffer(self.program.image, np.uint8, size, t.offset)
+        if word_bits >= c.axi_data_bits:
+            return np.unpackbits(data.reshape(t.words, -1), axis=1, bitorder="little", count=word_bits)
+        share = c.axi_data_bits // word_bits
+        bits = np.unpackbits(data.reshape(-1, c.axi_data_bits // 8), axis=1, bitorder="little", count=share * word_bits)
+        return bits.reshape(-1, word_bits)[: t.words]
+
+    def load_weights(self, t: Transfer) -> None:
+        c = self.config
+        if t.packed:
+            count = -(-c.rows * c.lanes // packing.TRITS)
+            bits = self.words(t, max(8 * count, c.axi_data_bits))
+            trits = packing.unpack(np.packbits(bits, axis=1, bitorder="little")[:, :count])[:, : c.rows * c.lanes]
+            rails = np.stack([trits > 0, trits < 0], axis=1)
+        else:
+            rails = self.words(t, c.weight_word_bits).reshape(t.words, -1, 2).swapaxes(1, 2)
+        padded = np.zeros((t.words, 2, c.rows, self.units * np.dtype(self.kind).itemsize * 8), np.uint8)
+        padded[..., : c.lanes] = rails.reshape(t.words, 2, c.rows, c.lanes)
+        planes = np.packbits(padded, axis=-1, bitorder="little").view(np.dtype(self.kind).newbyteorder("<"))
+        self.weights[t.base : t.base + t.words] = planes.swapaxes(2, 3)
+
+    def load_parameters(self, t: Transfer) -> None:
+        c = self.config
+        bits = self.words(t, c.parameter_word_bits).reshape(t.words, c.post, -1)
+        split = c.thresholds * c.accumulator_width
+        sums = bits[..., :split].reshape(t.words, c.post, c.thresholds, c.accumulator_width).astype(np.int64)
+        if c.encoding is Encoding.TERNARY:
+            values = (sums[..., 0::2] - sums[..., 1::2]) @ 3 ** np.arange(c.accumulator_trits, dtype=np.int64)
+        else:
+            place = 1 << np.arange(c.accumulator_width, dtype=np.int64)
+            place[-1] = -place[-1]
+            values = sums @ place
+        codes = bits[..., split:].reshape(t.words, c.post, c.thresholds + 1, c.code_digits, 2)
+        self.thresholds[t.base : t.base + t.words] = values
+        self.codes[t.base : t.base + t.words] = codes[..., 0] + 2 * codes[..., 1]
+
+    # -- compute --------------------------------------------------------------------------------
+    def open(self, d: Compute, index: int, group: int) -> None:
+        """Take the weights and parameters a group finds in the memories."""
+        c = self.config
+        base = d.weight_base + (group * d.weight_group_step % d.weight_ring if d.weight_ring else 0)
+        positions = d.kernel_rows * d.kernel_cols * d.blocks
+        address = base + np.arange(d.weight_digits)[:, None] * d.weight_plane + np.arange(positions)
+        first = d.parameter_base + group * c.chunks
+        if address.max() >= c.weight_words or (d.mode == Mode.THRESHOLD and first + c.chunks > c.parameter_words):
+            raise SimulationError(f"descriptor {index}: group {group} reads beyond the weight or parameter memory")
+        last = first + c.chunks if d.mode == Mode.THRESHOLD else first
+        thresholds = self.thresholds[first:last].reshape(-1, c.thresholds).T.copy()
+        codes = self.codes[first:last].reshape(-1, c.thresholds + 1, c.code_digits)
+        self.groups.append((group, self.weights[address], thresholds, codes[..., : d.out_digits][..., ::-1].copy()))
+
+    def close(self, descriptors: list[Descriptor], index: int, in_run: bool) -> None:
+        """Turn the groups taken so far into one piece of work."""
+        if not self.groups:
+            return
+        d, c = descriptors[index], self.config
+        assert isinstance(d, Compute)
+        numbers, weights, thresholds, codes = (list(column) for column in zip(*self.groups, strict=True))
+        self.groups = []
+        written = [(d.last_chunks if g == d.groups - 1 else d.chunks) * c.post for g in numbers]
+        active = np.arange(c.rows) < np.array(written)[:, None]
+        raw = d.mode == Mode.RAW
+        if d.group_block_step:
+            w, t, k = np.stack(weights), np.stack(thresholds), np.stack(codes)
+        else:
+            w, t, k = (np.concatenate(part, axis)[None] for part, axis in ((weights, -1), (thresholds, 1), (codes, 0)))
+            active = active.reshape(1, -1)
+        if raw:
+            t, k = np.zeros((len(active), 0, 1), np.int64), np.zeros((len(active), active.shape[1], 0, 1), np.uint8)
+        operand = w[..., 0, :, :] | w[..., 1, :, :]
+        self.operations.append(
+            Work(
+                index=index, in_run=in_run, geometry=geometry(d, c, numbers[0], len(numbers) // len(w)), weights=np.ascontiguousarray(w),
+                pad=self.pad(d), active=active, thresholds=np.ascontiguousarray(t), codes=np.ascontiguousarray(k),
+                nonzero_weights=int(np.bitwise_count(operand).sum(dtype=np.int64)) * d.in_digits,
+            )
+        )  # fmt: skip
+
+    def pad(self, d: Compute) -> Planes:
+        """The word read beside the map, [digit, plane, unit]."""
+        width = np.dtype(self.kind).itemsize * 8
+        lanes = np.clip(self.config.lanes - np.arange(self.units) * width, 0, width)
+        full = np.array([(1 << int(n)) - 1 for n in lanes], self.kind)
+        bits = np.array([[d.pad_digits >> 2 * i + plane & 1 for plane in range(2)] for i in range(d.in_digits)])
+        return np.where(bits[..., None] == 1, full, self.kind(0))
+
+
+def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> Geometry:
+    """A descriptor's numbers as the kernels take them."""
+    own = {name: int(getattr(d, name)) for name in Geometry._fields if hasattr(d, name)}
+    return Geometry(
+        **own,
+        first_group=first_group,
+        first_channel=first_group * config.rows,
+        set_groups=set_groups,
+        radix=config.encoding.radix,
+        trit_sums=int(config.encoding is Encoding.TERNARY),
+        lanes=config.lanes,
+        digit_pairs=d.in_digits * d.weight_digits,
+    )
+
+
+def plan(program: Program) -> list[Operation]:
+    """Everything the init list and then the run list do to the images, in order.
+
+    Raises
+    ------
+    SimulationError
+        When a descriptor leaves a memory or waits for ever, naming it.
+    """
+    planner = _Planner(program)
+    planner.follow(program.init_offset, program.init_count, False)
+    planner.follow(program.run_offset, program.run_count, True)
+    return planner.operations

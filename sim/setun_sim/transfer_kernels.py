@@ -1,0 +1,73 @@
+"""Compiled moves of activation words between external bytes and bit planes (see :mod:`setun_sim.kernels`)."""
+
+import numba as nb
+import numpy as np
+
+_jit = nb.njit(nogil=True, cache=True)
+
+
+@_jit
+def _word_bit(word, word_bits, beat_bits):  # type: ignore[no-untyped-def]
+    """First bit of a word in its run."""
+    if word_bits >= beat_bits:
+        return word * (-(-word_bits // beat_bits) * beat_bits)
+    share = beat_bits // word_bits
+    return word // share * beat_bits + word % share * word_bits
+
+
+@_jit
+def _even_bits(v):  # type: ignore[no-untyped-def]
+    """Bits 0, 2, 4 ... 30, moved together."""
+    v &= 0x55555555
+    v = (v | v >> 1) & 0x33333333
+    v = (v | v >> 2) & 0x0F0F0F0F
+    v = (v | v >> 4) & 0x00FF00FF
+    return (v | v >> 8) & 0xFFFF
+
+
+@_jit
+def _spread_bits(v):  # type: ignore[no-untyped-def]
+    """The reverse of :func:`_even_bits`."""
+    v = (v | v << 8) & 0x00FF00FF
+    v = (v | v << 4) & 0x0F0F0F0F
+    v = (v | v << 2) & 0x33333333
+    return (v | v << 1) & 0x55555555
+
+
+@_jit
+def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):  # type: ignore[no-untyped-def]
+    """Fill ``row_words`` words of ``memory[image, bank]`` from byte ``start`` of ``outside[image]``, 16 lanes at a time."""
+    bits, kind = memory.itemsize * 8, memory.dtype.type
+    for image in range(memory.shape[0]):
+        for word in range(row_words):
+            first = _word_bit(word, 2 * lanes, beat_bits)
+            memory[image, bank, base + word] = 0
+            for lane in range(0, lanes, 16):
+                count = min(16, lanes - lane)
+                bit = first + 2 * lane
+                chunk = 0
+                for byte in range(bit // 8, (bit + 2 * count + 7) // 8):
+                    chunk |= np.int64(outside[image, start + byte]) << 8 * (byte - bit // 8)
+                chunk = chunk >> bit % 8 & (1 << 2 * count) - 1
+                unit, low = lane // bits, lane % bits
+                memory[image, bank, base + word, 0, unit] |= kind(_even_bits(chunk)) << kind(low)
+                memory[image, bank, base + word, 1, unit] |= kind(_even_bits(chunk >> 1)) << kind(low)
+
+
+@_jit
+def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, beat_bits):  # type: ignore[no-untyped-def]
+    """The reverse of :func:`load_row`; bits between words become zero."""
+    bits = memory.itemsize * 8
+    for image in range(memory.shape[0]):
+        outside[image, start : start + row_bytes] = 0
+        for word in range(row_words):
+            first = _word_bit(word, 2 * lanes, beat_bits)
+            for lane in range(0, lanes, 16):
+                count = min(16, lanes - lane)
+                unit, low = lane // bits, lane % bits
+                p = np.int64(memory[image, bank, base + word, 0, unit] >> memory.dtype.type(low)) & (1 << count) - 1
+                n = np.int64(memory[image, bank, base + word, 1, unit] >> memory.dtype.type(low)) & (1 << count) - 1
+                bit = first + 2 * lane
+                chunk = (_spread_bits(p) | _spread_bits(n) << 1) << bit % 8
+                for byte in range(bit // 8, (bit + 2 * count + 7) // 8):
+                    outside[image, start + byte] |= np.uint8(chunk >> 8 * (byte - bit // 8) & 255)
