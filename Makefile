@@ -9,20 +9,19 @@ demo: $(VENV)/.run                  ## the whole way of a real network, report i
 	$(VENV)/bin/setun demo -o demo
 
 test: $(VENV)/.dev                  ## every test
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
-check: $(VENV)/.dev                 ## linters and type checkers
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/pyright
+check: $(VENV)/.dev                 ## linters and type checkers; each runs even if the one before complained
+	@status=0; for tool in "ruff check ." mypy pyright; do echo "$$tool"; $(VENV)/bin/$$tool || status=1; done; exit $$status
 
 setup: $(VENV)/.run                 ## only install
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "setun needs Python 3.11 or newer: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml requirements.lock
+	@echo "installing into $(VENV), once ..."
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps -e .
 	touch $@

@@ -4,6 +4,14 @@ from typing import Any
 
 from setun.tables import table
 from setun_compiler.program import Program
+from setun_hw.config import Config
+
+
+def memory_bits(config: Config) -> int:
+    """Bits of all on-chip memories: activation banks, weight and parameter memory."""
+    activations = config.strips * config.activation_words * config.word_bits
+    weights = config.weight_words * config.weight_word_bits
+    return activations + weights + config.parameter_words * config.parameter_word_bits
 
 
 def describe(program: Program) -> dict[str, Any]:

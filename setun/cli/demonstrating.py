@@ -16,8 +16,8 @@ def demo(
 ) -> None:
     """Take a real trained network the whole way, and report.
 
-    Compiles, simulates, generates Verilog, proves it equal in all three encodings. Needs nothing but what is installed with setun, and takes under five minutes on two cores. Exit status 1 when
-    anything differs.
+    Compiles, simulates, generates Verilog and proves it equal, in all three encodings. Needs nothing but what is
+    installed with setun, and takes under five minutes on two cores. Exit status 1 when anything differs.
 
     \b
     Example: setun demo -o demo

@@ -28,6 +28,7 @@ def configs(json: Json = False) -> None:
     \b
     Example: setun configs
     """
+    from setun.describe import memory_bits
     from setun_hw import presets
 
     known = presets.configs()
@@ -36,7 +37,7 @@ def configs(json: Json = False) -> None:
         return
     header = ("name", "encoding", "rows", "lanes", "strips", "post", "multipliers", "on-chip kbit")
     rows = [
-        (c.name, c.encoding, c.rows, c.lanes, c.strips, c.post, c.multipliers, presets.memory_bits(c) / 1000)
+        (c.name, c.encoding, c.rows, c.lanes, c.strips, c.post, c.multipliers, memory_bits(c) / 1000)
         for c in known.values()
     ]
     typer.echo(table(header, rows))

@@ -20,7 +20,8 @@ def verify(
 ) -> None:
     """Compare the Verilog under Verilator with golden and simulator.
 
-    Outputs must equal golden, performance counters the simulator. Exit status 1 when anything differs. Without --input, random inputs are drawn.
+    Outputs must equal golden, performance counters the simulator. Exit status 1 when anything differs. Without
+    --input, random inputs are drawn.
 
     \b
     Example: setun verify net.setun --input x.npy --images 4
