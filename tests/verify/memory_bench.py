@@ -175,6 +175,23 @@ async def hung_bursts_never_answer(dut) -> None:
 
 
 @cocotb.test()
+async def a_reset_forgets_bursts_under_way(dut) -> None:
+    master, memory, source, _ = await start(dut, Timing(latency=3), Faults(read_bursts=0))
+    dut.m_axi_rready.value = 1
+    await master.send("ar", id=0, addr=0x1000, len=3)
+    await master.send("aw", id=0, addr=0x4000, len=3)
+    await master.send("w", data=1, strb=0xF, last=0)
+    await master.idle(10)
+    memory.reset()
+    memory.configure([source], Timing(latency=3), Faults())
+    await master.idle(2)
+    await master.send("ar", id=0, addr=0x1020, len=0)
+    await master.idle(20)
+    assert master.taken["r"] == [master.taken["ar"][1] + 3]
+    assert master.data == [word(0x1020)]
+
+
+@cocotb.test()
 async def disorder_loses_nothing(dut) -> None:
     master, memory, _, target = await start(dut, Timing(seed=7))
     dut.m_axi_rready.value = dut.m_axi_bready.value = 1

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 def test_every_handshake_of_the_memory_happens_in_its_cycle(tmp_path: Path) -> None:
     wires = build((HERE / "axi_wires.v").read_text(), "axi_wires")
     run_session(wires, "memory_bench", tmp_path, extra_paths=(HERE,))
-    assert (tmp_path / "results.xml").read_text().count("<testcase") == 16
+    assert (tmp_path / "results.xml").read_text().count("<testcase") == 17
 
 
 @pytest.mark.rtl

@@ -93,11 +93,21 @@ class Memory:
         self.ar, self.r = ARSink(bus.read.ar, clock), RSource(bus.read.r, clock)
         self.aw, self.w, self.b = AWSink(bus.write.aw, clock), WSink(bus.write.w, clock), BSource(bus.write.b, clock)
         self.beat_bytes = len(bus.read.r.rdata) // 8
-        for channel in (self.ar, self.r, self.aw, self.w, self.b):
+        self._channels = (self.ar, self.r, self.aw, self.w, self.b)
+        for channel in self._channels:
             channel.cycles = cycles
         self.configure([], self.timing, self.faults)
-        cocotb.start_soon(self._serve_reads())
-        cocotb.start_soon(self._serve_writes())
+        self._tasks = [cocotb.start_soon(self._serve_reads()), cocotb.start_soon(self._serve_writes())]
+
+    def reset(self) -> None:
+        """Forget every burst under way, as a memory does whose reset is pulled together with the accelerator's."""
+        for task in self._tasks:
+            task.cancel()
+        for channel in self._channels:
+            channel.assert_reset(True)
+            channel.clear()
+            channel.assert_reset(False)
+        self._tasks = [cocotb.start_soon(self._serve_reads()), cocotb.start_soon(self._serve_writes())]
 
     def configure(self, areas: list[Area], timing: Timing, faults: Faults) -> None:
         """Exchange contents and behaviour between two runs, while the bus is idle."""
