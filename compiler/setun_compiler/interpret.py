@@ -27,14 +27,18 @@ def quantize(network: Network, x: NDArray[np.number]) -> Integers:
     """
     port, feature = network.port, network.features[network.port.feature]
     if x.shape[1:] != port.shape:
-        raise SetunError(f"input {port.name!r} must have shape (samples, {', '.join(map(str, port.shape))}), not {x.shape}")
+        raise SetunError(
+            f"input {port.name!r} must have shape (samples, {', '.join(map(str, port.shape))}), not {x.shape}"
+        )
     n = np.rint((x.astype(np.float64) - port.offset) / port.scale) + port.zero
     low, high = (0, len(port.table) - 1) if port.table else (feature.low, feature.high)
     if port.saturate:
         n = np.clip(n, low, high)
     if not ((n >= low) & (n <= high)).all():
         where = np.argwhere(~((n >= low) & (n <= high)))[0]
-        raise SetunError(f"input {port.name!r}: {x[tuple(where)]:g} in sample {where[0]} lies outside {_accepts(port, low, high)}")
+        raise SetunError(
+            f"input {port.name!r}: {x[tuple(where)]:g} in sample {where[0]} lies outside {_accepts(port, low, high)}"
+        )
     n = n.astype(np.int64)
     if port.table:
         n = np.array(port.table, np.int64)[n]
@@ -93,9 +97,9 @@ def convolve(layer: Layer, x: Integers) -> Integers:
     out_channels, per_group, kernel_rows, kernel_cols = layer.weights.shape
     span = ((kernel_rows - 1) * layer.dilation[0] + 1, (kernel_cols - 1) * layer.dilation[1] + 1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(2, 3))
-    windows = windows[
-        :, :, :: layer.stride[0], :: layer.stride[1], :: layer.dilation[0], :: layer.dilation[1]
-    ].astype(np.float64)
+    windows = windows[:, :, :: layer.stride[0], :: layer.stride[1], :: layer.dilation[0], :: layer.dilation[1]].astype(
+        np.float64
+    )
     samples, _, rows, cols = windows.shape[:4]
     parts = []
     for group in range(layer.groups):

@@ -76,9 +76,13 @@ class Builder:
         channels, rows, cols = source.shape
         target = self.add_feature(
             Feature(
-                name=source.name, channels=channels, rows=rows, cols=cols,
-                low=int(table.codes.min()), high=int(table.codes.max()),
-            )  # fmt: skip
+                name=source.name,
+                channels=channels,
+                rows=rows,
+                cols=cols,
+                low=int(table.codes.min()),
+                high=int(table.codes.max()),
+            )
         )
         self.add_layer(source, target, weights, table)
         return Settled(feature=target, scale=np.full(channels, grid.scale), offset=np.full(channels, grid.offset))
@@ -89,10 +93,18 @@ class Builder:
             raise ModelError(f"{source.name}: its sums are used by two different chains, which is not supported yet")
         self.layers.append(
             Layer(
-                name=source.name, source=source.source.name, target=target.name, weights=weights,
-                groups=source.convolution_groups, stride=source.stride, dilation=source.dilation,
-                padding=source.padding, pad_value=source.pad_value, pool=source.pool, post=post,
-            )  # fmt: skip
+                name=source.name,
+                source=source.source.name,
+                target=target.name,
+                weights=weights,
+                groups=source.convolution_groups,
+                stride=source.stride,
+                dilation=source.dilation,
+                padding=source.padding,
+                pad_value=source.pad_value,
+                pool=source.pool,
+                post=post,
+            )
         )
 
 

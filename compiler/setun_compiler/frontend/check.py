@@ -40,10 +40,14 @@ def _check_layer(network: Network, layer: Layer) -> None:
     channels = layer.weights.shape[0]
     assert layer.weights.dtype == np.int64, f"{layer.name}: weights are not integers"
     assert layer.weights.shape[1] * layer.groups == source.channels, f"{layer.name}: weights do not fit the source"
-    assert target.shape == (channels, *output_extent(layer, source.rows, source.cols)), f"{layer.name}: wrong target shape"
+    assert target.shape == (channels, *output_extent(layer, source.rows, source.cols)), (
+        f"{layer.name}: wrong target shape"
+    )
     post = layer.post
     if isinstance(post, Threshold):
-        assert post.codes.shape == (channels, post.thresholds.shape[1] + 1), f"{layer.name}: codes do not fit thresholds"
+        assert post.codes.shape == (channels, post.thresholds.shape[1] + 1), (
+            f"{layer.name}: codes do not fit thresholds"
+        )
         assert (np.diff(post.thresholds, axis=1) >= 0).all(), f"{layer.name}: thresholds fall"
         assert (post.codes.min(), post.codes.max()) == (target.low, target.high), f"{layer.name}: wrong target range"
     else:

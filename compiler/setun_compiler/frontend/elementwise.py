@@ -285,7 +285,12 @@ def aligned(node: Node, inputs: tuple[Array | None, ...], shape: tuple[int, ...]
     if node.op in ("QuantizeLinear", "DequantizeLinear", "BatchNormalization"):
         axis = 1 if node.op == "BatchNormalization" else node.integer("axis", 1)
         axis += len(shape) if axis < 0 else 0
-        if value.ndim != 1 or not 0 <= axis < len(shape) or value.shape[0] != shape[axis] or node.integer("block_size", 0):
+        if (
+            value.ndim != 1
+            or not 0 <= axis < len(shape)
+            or value.shape[0] != shape[axis]
+            or node.integer("block_size", 0)
+        ):
             raise ModelError(f"{node}: parameters of shape {list(value.shape)} do not fit data of shape {list(shape)}")
         return value.reshape((-1,) + (1,) * (len(shape) - axis - 1))
     return value

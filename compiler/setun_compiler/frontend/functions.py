@@ -46,7 +46,9 @@ def inline(model: onnx.ModelProto, limit: int) -> list[onnx.NodeProto]:
 def _body(call: onnx.NodeProto, function: onnx.FunctionProto, number: int) -> list[onnx.NodeProto]:
     where = f"{printable(call.op_type)} {printable(call.name)}"
     if len(call.input) > len(function.input) or len(call.output) > len(function.output):
-        raise ModelError(f"{where}: its function takes {len(function.input)} inputs and has {len(function.output)} outputs")
+        raise ModelError(
+            f"{where}: its function takes {len(function.input)} inputs and has {len(function.output)} outputs"
+        )
     given = list(call.input) + [""] * (len(function.input) - len(call.input))
     names = {"": "", **dict(zip(function.input, given, strict=True))}
     results = dict(zip(function.output, call.output, strict=False))

@@ -135,7 +135,9 @@ class InputReader:
             return from_range(*self.input_range)
         if dtype.kind in "iu":
             if dtype.itemsize > 1:
-                raise ModelError(f"input {printable(self.source.value.name)} has {dtype.name} elements; export it as float")
+                raise ModelError(
+                    f"input {printable(self.source.value.name)} has {dtype.name} elements; export it as float"
+                )
             low, high = elementwise.integer_range(dtype)
             return Samples(scale=1.0, low=low, high=high)
         samples = leading_quantizer(value)
@@ -144,7 +146,9 @@ class InputReader:
             if samples is None:
                 low, high = float(self.calibration.min()), float(self.calibration.max())
                 samples = from_range(low, high, f"the input is rounded to 256 values from {low:g} to {high:g}")
-        note = "the input is taken to lie in 0..1 in steps of 1/255; say otherwise with an input range or calibration data"
+        note = (
+            "the input is taken to lie in 0..1 in steps of 1/255; say otherwise with an input range or calibration data"
+        )
         return samples or from_range(0.0, 1.0, note)
 
     def _settle(self, value: Expression, index: Integers, padded: bool) -> Settled:
@@ -210,7 +214,9 @@ def _axes(shape: tuple[int, ...], index: Integers) -> tuple[int, ...] | None:
     if len(shape) > 5:
         return None
     natural = np.arange(flat.size).reshape(shape)
-    return next((axes for axes in permutations(range(len(shape))) if (natural.transpose(axes).ravel() == flat).all()), None)
+    return next(
+        (axes for axes in permutations(range(len(shape))) if (natural.transpose(axes).ravel() == flat).all()), None
+    )
 
 
 def _affine(samples: Samples, values: Floats, steps: Floats, padded: bool) -> _Read:
@@ -218,7 +224,9 @@ def _affine(samples: Samples, values: Floats, steps: Floats, padded: bool) -> _R
     zero_at = samples.low - values[:, 0] / steps
     if np.ptp(zero_at) > CLOSE or np.ptp(steps) > NOISE * np.abs(steps).max():
         if padded:
-            raise ModelError("the input's channels are scaled differently and then padded with 0, which is not supported yet")
+            raise ModelError(
+                "the input's channels are scaled differently and then padded with 0, which is not supported yet"
+            )
         return _Read(
             port=samples, low=samples.low, high=samples.high, scale=steps, offset=values[:, 0] - steps * samples.low
         )
@@ -250,7 +258,9 @@ def _table(samples: Samples, values: Floats, where: str) -> _Read:
     levels = distinct(values[0], NOISE)
     grid = find_grid(levels)
     if grid is None:
-        raise ModelError(f"{where}: what it makes of the input ({levels.size} levels) is not small integers times a scale")
+        raise ModelError(
+            f"{where}: what it makes of the input ({levels.size} levels) is not small integers times a scale"
+        )
     codes = np.rint((values[0] - grid.offset) / grid.scale).astype(np.int64)
     port = replace(samples, zero=samples.zero - samples.low)
     return _Read(

@@ -53,7 +53,9 @@ def _reshape(node: Node, x: Inputs) -> list[Array]:
         known == value.size if not unknown else unknown == 1 and known > 0 and value.size % known == 0
     )
     if not fits or len(shape) > RANK_LIMIT:
-        raise ModelError(f"{node}: shape {list(value.shape)} cannot become {shape[:RANK_LIMIT]} (the batch is taken as 1)")
+        raise ModelError(
+            f"{node}: shape {list(value.shape)} cannot become {shape[:RANK_LIMIT]} (the batch is taken as 1)"
+        )
     return [value.reshape(shape)]
 
 
@@ -98,7 +100,9 @@ def _slice(node: Node, x: Inputs) -> list[Array]:
         axes, steps = node.integers("axes", tuple(range(len(starts)))), (1,) * len(starts)
     else:
         starts, ends = whole(node, present(node, x, 1), "starts"), whole(node, present(node, x, 2), "ends")
-        axes = whole(node, present(node, x, 3), "axes") if len(x) > 3 and x[3] is not None else tuple(range(len(starts)))
+        axes = (
+            whole(node, present(node, x, 3), "axes") if len(x) > 3 and x[3] is not None else tuple(range(len(starts)))
+        )
         steps = whole(node, present(node, x, 4), "steps") if len(x) > 4 and x[4] is not None else (1,) * len(starts)
     same = len(starts) == len(ends) == len(axes) == len(steps)
     if not same or not all(-value.ndim <= axis < value.ndim for axis in axes) or 0 in steps:

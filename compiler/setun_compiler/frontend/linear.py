@@ -135,7 +135,9 @@ class LinearOperators:
                 wide = np.broadcast_to(weight, (*weight.shape[:2], *average.kernel))
                 stride = (average.stride[0] * shape.stride[0], average.stride[1] * shape.stride[1])
                 # the offset of an average enters once, not once per element of its window
-                settled = Settled(feature=source.source, scale=form[0], offset=form[1] / (average.kernel[0] * average.kernel[1]))
+                settled = Settled(
+                    feature=source.source, scale=form[0], offset=form[1] / (average.kernel[0] * average.kernel[1])
+                )
                 return self.convolve(node, settled, wide, bias, groups, Geometry(kernel=average.kernel, stride=stride))
         settled = self.settle(tensor, planes, padded=any(shape.padding))
         if isinstance(source, Linear) and not _in_order(source, planes):
@@ -167,7 +169,9 @@ class LinearOperators:
         spread = np.zeros((weight.shape[0], int(np.prod(shape))), np.int64)
         np.add.at(spread, (slice(None), positions[taken]), codes.codes)
         constant = bias + weight[:, taken].astype(np.float64) @ settled.offset[source.group_of(positions[taken])]
-        linear, value = self._finish(node, settled, spread.reshape(-1, *shape), codes.scale, constant, Geometry(kernel=shape[1:]))
+        linear, value = self._finish(
+            node, settled, spread.reshape(-1, *shape), codes.scale, constant, Geometry(kernel=shape[1:])
+        )
         return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
 
     def _after_average(
@@ -232,10 +236,19 @@ class LinearOperators:
         return recognise(weight.astype(np.float64) * settled.scale[group], str(node))
 
     def _finish(
-        self, node: Node, settled: Settled, codes: Integers, scale: Floats, constant: Floats, shape: Geometry, groups: int = 1
+        self,
+        node: Node,
+        settled: Settled,
+        codes: Integers,
+        scale: Floats,
+        constant: Floats,
+        shape: Geometry,
+        groups: int = 1,
     ) -> tuple[Linear, Expression]:
         if not np.isfinite(constant).all():
-            raise ModelError(f"{node}: the bias of output channel {int((~np.isfinite(constant)).argmax())} is not a finite number")
+            raise ModelError(
+                f"{node}: the bias of output channel {int((~np.isfinite(constant)).argmax())} is not a finite number"
+            )
         linear = make_linear(self.builder.unique(node.name or node.outputs[0]), node, settled, codes, shape, groups)
         return linear, scaled(linear.name, scale, constant)
 
@@ -253,7 +266,14 @@ class LinearOperators:
 
 
 def make_linear(
-    name: str, node: Node, settled: Settled, codes: Integers, shape: Geometry, groups: int, *, pad_value: int | None = None
+    name: str,
+    node: Node,
+    settled: Settled,
+    codes: Integers,
+    shape: Geometry,
+    groups: int,
+    *,
+    pad_value: int | None = None,
 ) -> Linear:
     """The sums of a convolution with integer weights, their range proved from weights and input range."""
     feature = settled.feature
@@ -261,7 +281,9 @@ def make_linear(
     if rows < 1 or cols < 1:
         raise ModelError(f"{node}: its kernel does not fit a map of {feature.rows}x{feature.cols}")
     if codes.shape[1] * groups != feature.channels:
-        raise ModelError(f"{node}: weights for {codes.shape[1] * groups} channels, but its input has {feature.channels}")
+        raise ModelError(
+            f"{node}: weights for {codes.shape[1] * groups} channels, but its input has {feature.channels}"
+        )
     low, high = feature.low, feature.high
     if any(shape.padding):
         pad_value = _zero_code(node, settled) if pad_value is None else pad_value

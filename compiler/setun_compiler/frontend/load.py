@@ -182,7 +182,12 @@ def _typed(tensor: onnx.TensorProto, dtype: np.dtype[Any], count: int, where: st
 def _node(node: onnx.NodeProto, files: ExternalFiles) -> Node:
     domain = "qonnx" if node.domain in QONNX_DOMAINS else "" if node.domain in _ONNX_DOMAINS else node.domain
     plain = Node(
-        op=node.op_type, domain=domain, name=node.name, inputs=tuple(node.input), outputs=tuple(node.output), attributes={}
+        op=node.op_type,
+        domain=domain,
+        name=node.name,
+        inputs=tuple(node.input),
+        outputs=tuple(node.output),
+        attributes={},
     )
     attributes: dict[str, Attribute] = {}
     for attribute in node.attribute:

@@ -41,13 +41,17 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
     shape = tensor.index.shape
     name = graph.output.name
     if shape[0] != 1 or len(shape) < 2 or (graph.output.shape is not None and not _fits(graph.output.shape, shape)):
-        raise ModelError(f"output {printable(name)} does not have the shape it declares: the model computes {list(shape)}")
+        raise ModelError(
+            f"output {printable(name)} does not have the shape it declares: the model computes {list(shape)}"
+        )
     order = tensor.index.ravel()
     form = tensor.value.affine(source.groups)
     if form is None:
         settled = builder.settle(tensor)
         ones = np.ones((source.groups, 1, 1, 1), np.int64)
-        identity = make_linear(builder.unique("output"), synthetic("output", name), settled, ones, Geometry(kernel=(1, 1)), source.groups)
+        identity = make_linear(
+            builder.unique("output"), synthetic("output", name), settled, ones, Geometry(kernel=(1, 1)), source.groups
+        )
         source, form = identity, (settled.scale.copy(), settled.offset.copy())
     scale, bias = form
     if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
@@ -62,7 +66,9 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
     if not np.array_equal(order, natural(source).ravel()):
         source, weights, scale, bias, low, high = _selected(name, source, order, weights, scale, bias, low, high)
     channels, rows, cols = source.shape
-    target = Feature(name=source.name, channels=channels, rows=rows, cols=cols, low=int(low.min()), high=int(high.max()))
+    target = Feature(
+        name=source.name, channels=channels, rows=rows, cols=cols, low=int(low.min()), high=int(high.max())
+    )
     builder.add_feature(target)
     builder.add_layer(source, target, weights, Raw(scale=scale, bias=bias))
     return Output(name=name, feature=target.name, shape=shape[1:])
@@ -75,7 +81,11 @@ def _fits(declared: tuple[int | None, ...], computed: tuple[int, ...]) -> bool:
 
 
 def _selected(
-    name: str, source: Linear, order: Integers, weights: Integers, *numbers: np.ndarray  # type: ignore[type-arg]
+    name: str,
+    source: Linear,
+    order: Integers,
+    weights: Integers,
+    *numbers: np.ndarray,  # type: ignore[type-arg]
 ) -> tuple:  # type: ignore[type-arg]
     """The layer with its channels in the output's order, when it has one row and one column."""
     from dataclasses import replace

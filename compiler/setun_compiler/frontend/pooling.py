@@ -73,7 +73,9 @@ class Pooling:
         """AveragePool; without a kernel, the mean of the whole map."""
         shape = self._shape(node, tensor, kernel)
         if any(shape.padding) and not node.integer("count_include_pad", 0):
-            raise ModelError(f"{node}: averages that leave padding out divide by different counts, which is not supported")
+            raise ModelError(
+                f"{node}: averages that leave padding out divide by different counts, which is not supported"
+            )
         if shape.dilation != (1, 1):
             raise ModelError(f"{node}: dilated pooling is not supported")
         linear, value = self.operators.average(node, tensor, shape, _planes(node, tensor))
@@ -82,7 +84,9 @@ class Pooling:
     def _shape(self, node: Node, tensor: Tensor, kernel: tuple[int, ...] | None) -> Geometry:
         extent = tensor.index.shape[2:]
         if tensor.index.ndim not in (3, 4) or tensor.index.shape[0] != 1:
-            raise ModelError(f"{node}: only maps of one or two dimensions can be pooled, not shape {list(tensor.index.shape)}")
+            raise ModelError(
+                f"{node}: only maps of one or two dimensions can be pooled, not shape {list(tensor.index.shape)}"
+            )
         if kernel is None:
             kernel = extent
             return Geometry(kernel=(1, *kernel) if len(kernel) == 1 else kernel)  # type: ignore[arg-type]

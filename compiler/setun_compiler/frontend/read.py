@@ -21,7 +21,11 @@ def refuse_unsupported(graph: Graph) -> Graph:
     missing: dict[str, list[str]] = {}
     for node in graph.nodes:
         if not supported(node):
-            kind = f"{printable(node.domain)[1:-1]}.{printable(node.op)[1:-1]}" if node.domain else printable(node.op)[1:-1]
+            kind = (
+                f"{printable(node.domain)[1:-1]}.{printable(node.op)[1:-1]}"
+                if node.domain
+                else printable(node.op)[1:-1]
+            )
             missing.setdefault(kind, []).append(printable(node.name or (node.outputs[0] if node.outputs else "")))
     if missing:
         shown = [

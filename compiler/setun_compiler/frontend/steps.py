@@ -67,7 +67,9 @@ def read_steps(expression: Expression, low: Integers, high: Integers, sign: Inte
 
 def _check_work(expression: Expression, first: int, last: int, channels: int) -> None:
     if (last - first + 1) * channels > WORK_LIMIT:
-        raise ModelError(f"{expression.where}: its channels' sums take too many values ({last - first + 1}) to be evaluated")
+        raise ModelError(
+            f"{expression.where}: its channels' sums take too many values ({last - first + 1}) to be evaluated"
+        )
 
 
 def _values(expression: Expression, positions: Integers, low: Integers, high: Integers, sign: Integers) -> Floats:

@@ -122,13 +122,19 @@ class Tracer:
         tensors = [value for value in inputs if isinstance(value, Tensor)]
         source = tensors[0].source
         if any(value.source is not source for value in tensors):
-            raise ModelError(f"{node} joins two branches of the network (a residual connection), which is not supported yet")
+            raise ModelError(
+                f"{node} joins two branches of the network (a residual connection), which is not supported yet"
+            )
         rank = tensors[0].index.shape
         plain = tuple(value if not isinstance(value, Tensor) else None for value in inputs)
         fitted = [aligned(node, plain, rank, place) for place in range(len(inputs))]
         if node.op == "CastLike" and isinstance(inputs[1], Tensor):
             fitted[1], inputs = np.zeros((), np.float32), (inputs[0], np.zeros((), np.float32))
-        shapes = [value.index.shape if isinstance(value, Tensor) else value.shape for value in (*tensors, *fitted) if value is not None]
+        shapes = [
+            value.index.shape if isinstance(value, Tensor) else value.shape
+            for value in (*tensors, *fitted)
+            if value is not None
+        ]
         shape = sized(node, np.broadcast_shapes(*shapes))
         index = np.broadcast_to(tensors[0].index, shape)
         if tensors[0].index.size != index.size or any(
@@ -160,7 +166,9 @@ class Tracer:
             b = b.T if node.integer("transB", 0) else b
             alpha, beta = node.number("alpha", 1.0), node.number("beta", 1.0)
             if a.ndim != 2 or b.ndim != 2:
-                raise ModelError(f"{node}: its inputs must be matrices, not of shapes {list(a.shape)} and {list(b.shape)}")
+                raise ModelError(
+                    f"{node}: its inputs must be matrices, not of shapes {list(a.shape)} and {list(b.shape)}"
+                )
         swapped = isinstance(inputs[1], Tensor)
         if swapped:  # (A @ X) = (X^T @ A^T)^T
             if a.ndim != 2 or b.ndim < 2:
@@ -189,7 +197,9 @@ class Tracer:
 
     def _concat(self, node: Node, inputs: tuple[Known | None, ...], tensors: list[Tensor]) -> Tensor:
         first = tensors[0]
-        if len(tensors) < len(inputs) or any(x.source is not first.source or x.value is not first.value for x in tensors):
+        if len(tensors) < len(inputs) or any(
+            x.source is not first.source or x.value is not first.value for x in tensors
+        ):
             raise ModelError(f"{node} joins branches of the network, which is not supported yet")
         index = concatenate(node, [tensor.index for tensor in tensors])
         return Tensor(source=first.source, value=first.value, index=index)
@@ -205,7 +215,11 @@ class Tracer:
     def _pool(self, node: Node, tensor: Tensor, constants: tuple[Array | None, ...]) -> Tensor:
         if node.op in ("MaxPool", "AveragePool"):
             kernel = node.integers("kernel_shape", ())
-            return self.pooling.maximum(node, tensor, kernel) if node.op == "MaxPool" else self.pooling.average(node, tensor, kernel)
+            return (
+                self.pooling.maximum(node, tensor, kernel)
+                if node.op == "MaxPool"
+                else self.pooling.average(node, tensor, kernel)
+            )
         if node.op == "GlobalMaxPool":
             return self.pooling.maximum(node, tensor, None)
         if node.op == "GlobalAveragePool":
@@ -228,7 +242,9 @@ def _sample_shape(graph: Graph) -> tuple[int, ...]:
     if not shape or len(shape) < 2 or len(shape) > 6:
         raise ModelError(f"input {name} must have a batch axis and at least one more, of known sizes")
     if shape[0] not in (None, 1):
-        raise ModelError(f"input {name} has a fixed batch of {shape[0]}: export the model with a batch of 1 or a dynamic one")
+        raise ModelError(
+            f"input {name} has a fixed batch of {shape[0]}: export the model with a batch of 1 or a dynamic one"
+        )
     sample = tuple(extent for extent in shape[1:] if extent is not None)
     if len(sample) != len(shape) - 1:
         raise ModelError(f"input {name}: only the batch axis may be dynamic, but its shape is {_shown(shape)}")

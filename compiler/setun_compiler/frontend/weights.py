@@ -88,7 +88,10 @@ def _grids(rows: Floats) -> tuple[Floats, Floats] | None:
 
 def _two_scales(row: Floats) -> bool:
     snapped = np.where(np.abs(row) > TERNARY_NOISE * np.abs(row).max(initial=0.0), row, 0.0)
-    return distinct(snapped[snapped > 0], TERNARY_NOISE).size <= 1 and distinct(snapped[snapped < 0], TERNARY_NOISE).size <= 1
+    return (
+        distinct(snapped[snapped > 0], TERNARY_NOISE).size <= 1
+        and distinct(snapped[snapped < 0], TERNARY_NOISE).size <= 1
+    )
 
 
 def _refusal(rows: Floats, where: str) -> str:
