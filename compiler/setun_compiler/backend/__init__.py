@@ -1,0 +1,116 @@
+"""The back end: an integer network and a configuration become a program, in passes that each do one thing."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from setun_compiler.backend.check_network import check_network
+from setun_compiler.backend.check_program import check_program
+from setun_compiler.backend.choose_digits import choose_digits
+from setun_compiler.backend.cut_segments import cut_segments
+from setun_compiler.backend.emit import Emitted, emit
+from setun_compiler.backend.fit_thresholds import fit_thresholds
+from setun_compiler.backend.plan import CompileError, Plan
+from setun_compiler.backend.plan_stages import plan_stages
+from setun_compiler.backend.prove_bounds import prove_bounds
+from setun_compiler.backend.scratch import External, place_scratch
+from setun_compiler.backend.unfold_input import unfold_input
+from setun_compiler.network import Network
+from setun_compiler.program import InputPort, LayerRecord, OutputPort, Program
+from setun_hw.config import Config
+from setun_hw.descriptor import SIZE
+
+__all__ = ["PASSES", "CompileError", "Plan", "compile_network"]
+
+Pass = Callable[[Plan], Plan]
+
+PASSES: tuple[Pass, ...] = (
+    check_network,  # so that later passes need not doubt what they read
+    choose_digits,  # settles stored integers: all numbers below are those the array sees
+    prove_bounds,  # needs stored ranges; finds how many planes raw results take
+    fit_thresholds,  # needs the sums' ranges
+    unfold_input,  # changes the first layer's shape, not its sums
+    cut_segments,  # needs final shapes
+    plan_stages,  # needs each layer's cycles, which segments decide
+)
+
+
+def compile_network(network: Network, config: Config, *, batch: bool = False) -> Program:
+    """Lower an integer network to a program for one configuration.
+
+    With ``batch`` a run takes P images, one in each strip; otherwise one image is spread over the strips.
+
+    Raises
+    ------
+    CompileError
+        When the configuration cannot run the network, naming the layer and what it needs.
+    """
+    plan = Plan(network=network, config=config, batch=batch)
+    for step in PASSES:
+        plan = step(plan)
+    external = place_scratch(plan)
+    program = _program(plan, external, emit(plan, external))
+    check_program(program)
+    return program
+
+
+def _program(plan: Plan, external: External, emitted: Emitted) -> Program:
+    network = plan.network
+    inside, outside = external.maps[plan.input], external.maps[plan.output]
+    return Program(
+        name=network.name,
+        config=plan.config,
+        image=emitted.image,
+        init_offset=0,
+        init_count=emitted.init_count,
+        run_offset=emitted.init_count * SIZE,
+        run_count=emitted.run_count,
+        images=plan.images,
+        input=_input_port(plan, external),
+        output=_output_port(plan, external),
+        input_bytes=plan.images * inside.size,
+        output_bytes=plan.images * outside.size,
+        scratch_bytes=external.scratch_bytes,
+        layers=_layer_records(plan, emitted),
+        placements=emitted.placements,
+        source_hash=network.source_hash,
+        notes=network.notes,
+    )
+
+
+def _input_port(plan: Plan, external: External) -> InputPort:
+    """The model's port in stored integers: the shift of the input feature moves its zero."""
+    port, tensor = plan.network.port, plan.tensors[plan.input]
+    feature = plan.network.features[plan.input]
+    low, high, zero = feature.low - tensor.shift, feature.high - tensor.shift, port.zero - tensor.shift
+    if port.table:  # then the shift moves what the table holds, not its index
+        low, high, zero = 0, len(port.table) - 1, port.zero
+    return InputPort(
+        name=port.name, shape=port.shape, axes=port.axes, scale=port.scale, zero=zero, low=low, high=high,
+        offset=port.offset, saturate=port.saturate, table=tuple(value - tensor.shift for value in port.table),
+        unfold=plan.unfold, map=external.maps[plan.input],
+    )  # fmt: skip
+
+
+def _output_port(plan: Plan, external: External) -> OutputPort:
+    output, tensor = plan.network.output, plan.tensors[plan.output]
+    op = next(op for op in plan.ops if op.target == plan.output)
+    bias = op.bias if tensor.raw else np.full(tensor.channels, float(tensor.shift))
+    return OutputPort(
+        name=output.name, shape=output.shape, raw=tensor.raw, scale=op.scale, bias=bias, map=external.maps[plan.output]
+    )
+
+
+def _layer_records(plan: Plan, emitted: Emitted) -> tuple[LayerRecord, ...]:
+    records = []
+    for layer, op, owned in zip(plan.network.layers, plan.ops, emitted.owners, strict=True):
+        source, target = plan.network.features[op.source], plan.network.features[op.target]
+        records.append(
+            LayerRecord(
+                name=layer.name, descriptors=owned, macs=op.macs,
+                digit_macs=op.macs * plan.tensors[op.source].digits * op.weight_digits,
+                in_shape=source.shape, out_shape=target.shape, weights=layer.weights.size,
+                zero_weights=int((layer.weights == 0).sum()), accumulator_bound=op.bound,
+            )
+        )  # fmt: skip
+    return tuple(records)

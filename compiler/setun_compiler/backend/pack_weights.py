@@ -1,0 +1,92 @@
+"""Weights and parameters as words of the on-chip memories, and those words as bytes."""
+
+import numpy as np
+
+from setun_compiler.backend.plan import Op, Segment
+from setun_compiler.digits import Codes, to_codes
+from setun_compiler.layout import Units, beats_of, ceil_div, pack_bits, pack_codes, pad_axis, to_beats
+from setun_compiler.network import Integers
+from setun_hw.codec import bits_to_digits
+from setun_hw.config import Config, Encoding
+from setun_hw.packing import TRITS, pack
+
+
+def weight_codes(op: Op, segment: Segment, config: Config) -> Codes:
+    """Two-bit codes of a segment's weight words, (groups, words of a group, M*N).
+
+    Within a group: weight digit (most significant first), kernel row, kernel column, block.
+    """
+    rows, lanes = config.rows, config.lanes
+    first, count = segment.first_group * rows, segment.groups * rows
+    taken = op.weights[first : first + count]
+    dense = np.zeros((count, segment.blocks * lanes, *op.kernel), np.int64)
+    # lane of each channel's first input: where its convolution group starts, less where its channel group starts
+    out = np.arange(len(taken))
+    in_per = op.weights.shape[1]
+    starts = (first + out) // (op.channels // op.conv_groups) * in_per
+    starts -= (segment.first_block + out // rows * segment.group_block_step) * lanes
+    for start in np.unique(starts):
+        chosen = out[starts == start]
+        dense[chosen, start : start + in_per] = taken[chosen]
+    codes = to_codes(dense, op.weight_digits, config.encoding)
+    split = codes.reshape(op.weight_digits, segment.groups, rows, segment.blocks, lanes, *op.kernel)
+    # (digit, group, row, block, lane, kh, kw) -> (group, digit, kh, kw, block, row, lane)
+    return split.transpose(1, 0, 5, 6, 3, 2, 4).reshape(segment.groups, -1, rows * lanes)
+
+
+def weight_bytes(words: Codes, config: Config) -> Units:
+    """A run of weight words, (words, M*N), as bytes in external memory."""
+    if not config.packed_weights:
+        return pack_codes(to_beats(words, config.axi_data_bits // 2)).ravel()
+    data = pack(bits_to_digits(config.encoding, words))
+    beat_bytes = config.axi_data_bits // 8
+    return pad_axis(data, -1, ceil_div(data.shape[-1], beat_bytes) * beat_bytes).ravel()
+
+
+def weight_beats(words: int, config: Config) -> int:
+    """Beats that a run of weight words takes."""
+    if config.packed_weights:
+        return words * ceil_div(ceil_div(config.rows * config.lanes, TRITS), config.axi_data_bits // 8)
+    return beats_of(words, config.weight_word_bits, config.axi_data_bits)
+
+
+def parameter_bits(op: Op, segment: Segment, config: Config) -> Units:
+    """Bits of a segment's parameter words, (words, W * bits of a channel), lowest first; empty for raw results."""
+    if op.thresholds is None or op.codes is None:
+        return np.zeros((0, config.parameter_word_bits), np.uint8)
+    first = segment.first_group * config.rows
+    last = min(first + segment.groups * config.rows, op.channels)
+    words = -(-(last - first) // config.post)
+    never = config.accumulator_limit + 1
+    # channels that fill up the last word never reach a threshold and emit 0
+    thresholds = np.full((words * config.post, config.thresholds), never, np.int64)
+    codes = np.zeros((words * config.post, config.thresholds + 1), np.int64)
+    thresholds[: last - first] = np.clip(op.thresholds[first:last], -never, never)
+    codes[: last - first] = op.codes[first:last]
+    planes = to_codes(codes, config.code_digits, config.encoding)[::-1].transpose(1, 2, 0)
+    bits = np.concatenate([accumulator_bits(thresholds, config), _bit_pairs(planes)], axis=1)
+    return bits.reshape(words, config.parameter_word_bits)
+
+
+def accumulator_bits(values: Integers, config: Config) -> Units:
+    """Bits of accumulators (channels, n) as the machine holds them, (channels, n * accumulator_width), lowest first."""
+    if config.encoding is Encoding.TERNARY:
+        trits = to_codes(values, config.accumulator_trits, config.encoding)[::-1].transpose(1, 2, 0)
+        return _bit_pairs(trits)
+    shifts = np.arange(config.accumulator_bits)
+    return (values[..., None] >> shifts & 1).astype(np.uint8).reshape(len(values), -1)
+
+
+def parameter_bytes(words: Units, config: Config) -> Units:
+    """A run of parameter words as bytes in external memory."""
+    return pack_bits(to_beats(words, config.axi_data_bits)).ravel()
+
+
+def parameter_beats(words: int, config: Config) -> int:
+    """Beats that a run of parameter words takes."""
+    return beats_of(words, config.parameter_word_bits, config.axi_data_bits)
+
+
+def _bit_pairs(codes: Codes) -> Units:
+    """Bits of two-bit codes (channels, ...), lowest first, flattened behind the first axis."""
+    return np.stack([codes & 1, codes >> 1], axis=-1).reshape(len(codes), -1)

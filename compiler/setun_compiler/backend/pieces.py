@@ -1,0 +1,125 @@
+"""Weights and parameters packed for the image, and the init list that loads what stays on chip."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from setun_compiler.backend.pack_weights import (
+    parameter_beats,
+    parameter_bits,
+    parameter_bytes,
+    weight_beats,
+    weight_bytes,
+    weight_codes,
+)
+from setun_compiler.backend.plan import Plan
+from setun_compiler.backend.residency import choose_residency
+from setun_compiler.layout import Units
+from setun_hw.config import Config
+from setun_hw.descriptor import Opcode, Transfer
+
+#: a channel group of fewer beats is not worth a descriptor of its own
+SHORT_BEATS = 64
+
+
+class Key(NamedTuple):
+    """One segment of one op."""
+
+    op: int
+    segment: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """The weights (or parameters) of a segment, outside the chip and perhaps resident on it."""
+
+    key: Key
+    groups: int
+    group_words: int
+    offsets: tuple[int, ...]  #: bytes into the data of each group, or of all at once; empty when resident
+    resident_at: int | None  #: word where it lies for good
+
+    @property
+    def words(self) -> int:
+        """Words of the whole piece."""
+        return self.groups * self.group_words
+
+
+class Data:
+    """Bytes of the image behind the descriptors; every part is a whole number of beats."""
+
+    def __init__(self) -> None:
+        self.parts: list[Units] = []
+        self.size = 0
+
+    def append(self, part: Units) -> int:
+        """Add a part and return where it starts."""
+        start = self.size
+        self.parts.append(part)
+        self.size += len(part)
+        return start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pieces:
+    """All weights and parameters, and what of each memory is taken for good."""
+
+    weights: dict[Key, Piece]
+    parameters: dict[Key, Piece]
+    init: tuple[Transfer, ...]
+    weight_words: int
+    parameter_words: int
+
+
+def make_pieces(plan: Plan, data: Data) -> Pieces:
+    """Pack everything once; resident pieces lie one behind the other from word 0 and come in one transfer."""
+    config = plan.config
+    residency = choose_residency(plan)
+    weights: dict[Key, Piece] = {}
+    parameters: dict[Key, Piece] = {}
+    kept_weights: list[Units] = []
+    kept_parameters: list[Units] = []
+    weight_at = parameter_at = 0
+    for key in (Key(k, s) for k, op in enumerate(plan.ops) for s in range(len(op.segments))):
+        op = plan.ops[key.op]
+        codes = weight_codes(op, op.segments[key.segment], config)
+        groups, group_words = codes.shape[:2]
+        resident = key.op in residency.weights
+        if resident:
+            kept_weights.append(codes.reshape(groups * group_words, -1))
+        weights[key] = Piece(
+            key=key, groups=groups, group_words=group_words, resident_at=weight_at if resident else None,
+            offsets=() if resident else _stream(codes, config, config.weight_words - residency.weight_words, data),
+        )  # fmt: skip
+        weight_at += groups * group_words if resident else 0
+        bits = parameter_bits(op, op.segments[key.segment], config)
+        resident = key.op in residency.parameters
+        if resident:
+            kept_parameters.append(bits)
+        parameters[key] = Piece(
+            key=key, groups=1, group_words=len(bits), resident_at=parameter_at if resident else None,
+            offsets=() if resident or not len(bits) else (data.append(parameter_bytes(bits, config)),),
+        )  # fmt: skip
+        parameter_at += len(bits) if resident else 0
+    init = []
+    if weight_at:
+        offset = data.append(weight_bytes(np.concatenate(kept_weights), config))
+        packed = int(config.packed_weights)
+        beats = weight_beats(weight_at, config)
+        init.append(Transfer(opcode=Opcode.LOAD_WEIGHTS, packed=packed, offset=offset, words=weight_at, beats=beats))
+    if parameter_at:
+        offset = data.append(parameter_bytes(np.concatenate(kept_parameters), config))
+        beats = parameter_beats(parameter_at, config)
+        init.append(Transfer(opcode=Opcode.LOAD_PARAMETERS, offset=offset, words=parameter_at, beats=beats))
+    return Pieces(
+        weights=weights, parameters=parameters, init=tuple(init), weight_words=weight_at, parameter_words=parameter_at
+    )
+
+
+def _stream(codes: Units, config: Config, room: int, data: Data) -> tuple[int, ...]:
+    """Append streamed weights, (groups, words, M*N), as one run or as one for each group."""
+    groups, words = codes.shape[:2]
+    if groups > 1 and (groups * words > room or weight_beats(words, config) >= SHORT_BEATS):
+        return tuple(data.append(weight_bytes(group, config)) for group in codes)
+    return (data.append(weight_bytes(codes.reshape(groups * words, -1), config)),)

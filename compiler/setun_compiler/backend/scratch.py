@@ -1,0 +1,58 @@
+"""Where feature maps lie in external memory."""
+
+from dataclasses import dataclass
+
+from setun_compiler.backend.place import Interval, place
+from setun_compiler.backend.plan import CompileError, Keep, Plan, Run
+from setun_compiler.program import ExternalMap
+from setun_hw.descriptor import Region
+
+
+@dataclass(frozen=True, kw_only=True)
+class External:
+    """Region and layout of every feature that crosses the chip's edge."""
+
+    regions: dict[str, Region]
+    maps: dict[str, ExternalMap]
+    scratch_bytes: int
+
+
+def place_scratch(plan: Plan) -> External:
+    """Lay out the input, the output and, for as long as each is needed, what spills in between.
+
+    Raises
+    ------
+    CompileError
+        When that is more than a descriptor can address.
+    """
+    regions = {plan.input: Region.INPUT, plan.output: Region.OUTPUT}
+    spilled = dict.fromkeys(
+        step.buffer.tensor for step in plan.steps if isinstance(step, Keep) and step.buffer.tensor not in regions
+    )
+    intervals = []
+    for name in spilled:
+        uses = [
+            k
+            for k, step in enumerate(plan.steps)
+            if (step.buffer.tensor if not isinstance(step, Run) else step.source.tensor) == name
+        ]
+        tensor = plan.tensors[name]
+        size = plan.images * tensor.rows * tensor.row_bytes(plan.config)
+        intervals.append(Interval(name, size, min(uses), max(uses)))
+    offsets = place(intervals, 1 << 32)
+    if offsets is None:
+        raise CompileError("feature maps that spill take more than 4 GiB of external memory")
+    regions |= dict.fromkeys(spilled, Region.SCRATCH)
+    maps = {}
+    for name in regions:
+        tensor = plan.tensors[name]
+        row_bytes = tensor.row_bytes(plan.config)
+        maps[name] = ExternalMap(
+            channels=tensor.channels, rows=tensor.rows, cols=tensor.cols, digits=tensor.digits,
+            offset=offsets.get(name, 0), row_words=tensor.row_words, row_bytes=row_bytes, size=tensor.rows * row_bytes,
+        )  # fmt: skip
+    return External(
+        regions=regions,
+        maps=maps,
+        scratch_bytes=max((offsets[i.name] + i.words for i in intervals), default=0),
+    )
