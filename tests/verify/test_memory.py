@@ -1,4 +1,4 @@
-"""The external memory answers in exactly the cycles docs/machine.md gives, and tells what should not have been asked."""
+"""The external memory answers in exactly the cycles docs/machine.md gives, and tells what was wrongly asked."""
 
 from pathlib import Path
 

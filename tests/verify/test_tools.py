@@ -52,7 +52,8 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(tools.importlib.util, "find_spec", absent)
     with pytest.raises(
-        ToolError, match=r"^cocotbext-axi was not found, and the bench's AXI models needs it: pip install cocotbext-axi$"
+        ToolError,
+        match=r"^cocotbext-axi was not found, and the bench's AXI models needs it: pip install cocotbext-axi$",
     ):
         tools.require("cocotbext-axi")
 

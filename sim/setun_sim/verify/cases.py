@@ -88,7 +88,8 @@ def output_codes(program: Program, region: Regions) -> NDArray[np.uint8]:
     data = np.ascontiguousarray(region).reshape(program.images, port.size)
     shape = (port.channels, port.rows, port.cols)
     codes = unpack_map(data, shape, port.digits, config.lanes, config.axi_data_bits)
-    return codes.reshape(port.digits, -1).T
+    values: NDArray[np.uint8] = codes.reshape(port.digits, -1).T
+    return values
 
 
 def compare_outputs(program: Program, launch: int, golden: Regions, got: Regions, who: str) -> list[Mismatch]:
@@ -104,8 +105,9 @@ def compare_outputs(program: Program, launch: int, golden: Regions, got: Regions
 
 
 def compare_counters(launch: int, expected: Counters, got: Result, timed: bool) -> tuple[int, list[Mismatch]]:
-    """Counter words compared, and one entry for each that differs; without ``timed`` only words that time does not change."""
-    compared, mismatches = 0, []
+    """Counter words compared, and one entry for each that differs; without ``timed`` only those that time does not change."""
+    compared = 0
+    mismatches: list[Mismatch] = []
     if timed:
         compared += 1
         if expected.cycles != got.cycles:
@@ -121,9 +123,7 @@ def compare_counters(launch: int, expected: Counters, got: Result, timed: bool) 
 
 
 def _counter(launch: int, descriptor: int, name: str, expected: int, got: int) -> Mismatch:
-    return Mismatch(
-        launch=launch_name(launch), descriptor=descriptor, field=name, expected=str(expected), got=str(got)
-    )
+    return Mismatch(launch=launch_name(launch), descriptor=descriptor, field=name, expected=str(expected), got=str(got))
 
 
 def faults_of(launch: int, result: Result) -> list[Mismatch]:
@@ -134,11 +134,17 @@ def faults_of(launch: int, result: Result) -> list[Mismatch]:
     if result.error:
         found.append(
             Mismatch(
-                launch=launch_name(launch), descriptor=result.error_index, field="error", expected="0", got=str(result.error)
+                launch=launch_name(launch),
+                descriptor=result.error_index,
+                field="error",
+                expected="0",
+                got=str(result.error),
             )
         )
     found += [
-        Mismatch(launch=launch_name(launch), descriptor=-1, field="access", expected="none outside the regions", got=text)
+        Mismatch(
+            launch=launch_name(launch), descriptor=-1, field="access", expected="none outside the regions", got=text
+        )
         for text in result.strayed
     ]
     return found

