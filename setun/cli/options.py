@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,8 @@ ProgramFile = Annotated[Path, typer.Argument(metavar="NET.setun", help="Compiled
 ConfigName = Annotated[
     str, typer.Option("--config", metavar="NAME|FILE.toml", help="Named configuration (see `setun configs`) or a file.")
 ]
+Latency = Annotated[int, typer.Option("--latency", min=0, help="External memory: cycles from address to first beat.")]
+Interval = Annotated[int, typer.Option("--interval", min=1, help="External memory: cycles from beat to beat.")]
 Key = Annotated[str, typer.Option("--key", metavar="NAME", help="Which array of an npz file holds the inputs.")]
 
 
@@ -32,3 +34,18 @@ def working(message: str) -> Iterator[None]:
 
     with Console(stderr=True).status(f"{message} ..."):
         yield
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr, driven by calls (sentence, done, total); silent when stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda sentence, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed}/{task.total}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1)
+        yield lambda sentence, done, total: bar.update(task, description=sentence, completed=done, total=total)

@@ -5,10 +5,7 @@ from typing import Annotated
 
 import typer
 
-from setun.cli.options import Json, Key, ProgramFile, print_json, working
-
-Latency = Annotated[int, typer.Option("--latency", min=0, help="External memory: cycles from address to first beat.")]
-Interval = Annotated[int, typer.Option("--interval", min=1, help="External memory: cycles from beat to beat.")]
+from setun.cli.options import Interval, Json, Key, Latency, ProgramFile, print_json, working
 
 
 def run(
@@ -56,7 +53,7 @@ def simulate(
         Path | None,
         typer.Option("--trace", metavar="T.json", help="Write a timeline for ui.perfetto.dev.", show_default=False),
     ] = None,
-    latency: Latency = 20,
+    latency: Latency = 8,
     interval: Interval = 1,
     key: Key = "x",
     json: Json = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from setun.cli.options import Json, Key, ProgramFile, print_json, working
+from setun.cli.options import Interval, Json, Key, Latency, ProgramFile, counting, print_json
 
 
 def verify(
@@ -14,14 +14,22 @@ def verify(
         Path | None,
         typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False),
     ] = None,
-    images: Annotated[int, typer.Option("--images", min=1, help="How many inputs to run.")] = 1,
+    images: Annotated[
+        int | None, typer.Option("--images", metavar="K", min=1, help="Only so many inputs.", show_default=False)
+    ] = None,
+    latency: Latency = 8,
+    interval: Interval = 1,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", min=0, help="Random back-pressure instead.", show_default=False),
+    ] = None,
     key: Key = "x",
     json: Json = False,
 ) -> None:
     """Compare the Verilog under Verilator with golden and simulator.
 
     Outputs must equal golden, performance counters the simulator. Exit status 1 when anything differs. Without
-    --input, random inputs are drawn.
+    --input, one random input is drawn.
 
     \b
     Example: setun verify net.setun --input x.npy --images 4
@@ -32,8 +40,10 @@ def verify(
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
-    with working("building and running the Verilog (the first build of a configuration takes a minute or two)"):
-        report = run_verification(compiled, samples, images=images)
+    with counting() as progress:
+        report = run_verification(
+            compiled, samples, images=images, latency=latency, interval=interval, seed=seed, progress=progress
+        )
     if json:
         print_json(report.to_json())
     else:

@@ -1,0 +1,5 @@
+"""``python -m setun``."""
+
+from setun.cli import main
+
+main()
