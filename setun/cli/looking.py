@@ -1,5 +1,7 @@
 """``setun info``, ``setun configs`` and ``setun doctor``."""
 
+import textwrap
+
 import typer
 
 from setun.cli.options import Json, ProgramFile, print_json
@@ -31,16 +33,25 @@ def configs(json: Json = False) -> None:
     from setun.describe import memory_bits
     from setun_hw import presets
 
-    known = presets.configs()
+    known, reason = presets.configs(), presets.reason
     if json:
-        print_json({"configs": [config.to_dict() for config in known.values()]})
+        print_json(
+            {
+                "configs": [
+                    {**c.to_dict(), "multipliers": c.multipliers, "memory_bits": memory_bits(c), "reason": reason(name)}
+                    for name, c in known.items()
+                ]
+            }
+        )
         return
     header = ("name", "encoding", "rows", "lanes", "strips", "post", "multipliers", "on-chip kbit")
     rows = [
         (c.name, c.encoding, c.rows, c.lanes, c.strips, c.post, c.multipliers, memory_bits(c) / 1000)
         for c in known.values()
     ]
-    typer.echo(table(header, rows))
+    typer.echo(f"{table(header, rows)}\n")
+    for name in known:
+        typer.echo(textwrap.fill(reason(name), 78, initial_indent=f"{name:<10}", subsequent_indent=" " * 10))
 
 
 def doctor(json: Json = False) -> None:

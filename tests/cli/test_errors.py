@@ -1,5 +1,6 @@
 """Every failure of the user's input is one sentence on stderr and exit status 2, never a traceback."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -81,7 +82,8 @@ def test_an_output_in_a_missing_folder_is_refused(
 def test_a_file_where_a_folder_should_be_is_refused(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for verb in ("demo", "verilog"):
-        assert refused(command(verb, "-o", tmp_path / "file")) == f"{tmp_path / 'file'}: cannot be created (File exists)"
+        sentence = refused(command(verb, "-o", tmp_path / "file"))
+        assert sentence == f"{tmp_path / 'file'}: cannot be created (File exists)"
 
 
 def test_inputs_of_the_wrong_kind_are_refused(command: Command, digits: Path, tmp_path: Path) -> None:
@@ -125,28 +127,27 @@ def test_wrong_usage_ends_with_status_2(command: Command, arguments: tuple[str, 
 
 
 def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
-    # A named pipe nobody writes to keeps the command waiting where an interrupt finds it.
-    import os
-
-    os.mkfifo(tmp_path / "wait")
-    script = "import sys; print('up', flush=True); from setun.cli import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, "compile", str(DATA / "digits.onnx"), "-o", str(tmp_path / "n.setun"),
-         "--calibration", str(tmp_path / "wait")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.5)
-            if "pipe" in Path(f"/proc/{process.pid}/wchan").read_text() or _opens_fifo(process.pid):
-                process.send_signal(signal.SIGINT)
-                break
+    # The command waits for data from a named pipe, and the test knows when it has opened it.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    arguments = ["compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--calibration", pipe]
+    with subprocess.Popen([sys.executable, "-m", "setun", *arguments], stderr=subprocess.PIPE, text=True) as process:
+        writer = open_when_read(pipe, seconds=60)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
+        os.close(writer)
     assert process.returncode == 130
     assert stderr == ""
+    assert not (tmp_path / "n.setun").exists()
 
 
-def _opens_fifo(pid: int) -> bool:
-    return "fifo" in Path(f"/proc/{pid}/wchan").read_text()
+def open_when_read(pipe: Path, seconds: float) -> int:
+    """A descriptor that writes to a pipe, as soon as somebody reads it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < deadline, "nobody reads the pipe"
+            time.sleep(0.05)

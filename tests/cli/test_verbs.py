@@ -109,9 +109,10 @@ def test_a_configuration_file_that_verilog_writes_can_be_compiled_for(command: C
     toml = next(file for file in written["files"] if file.endswith(".toml"))
     compiled = document(
         command(
-            "compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--config", toml, "--input-range", 0, 1, "--json"
+            "compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--config", toml,
+            "--input-range", 0, 1, "--json",
         )
-    )
+    )  # fmt: skip
     assert compiled["config"] == written["config"]
 
 
