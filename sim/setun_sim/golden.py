@@ -136,7 +136,7 @@ class Machine:
     def convolve(self, d: Compute, index: int, group: int, py: int, px: int, observer: Observer) -> Integers:
         """Sums of convolution pixel (py, px) of every pooling window, (strips, out_rows, out_cols, rows)."""
         c = self.config
-        weight_base = d.weight_base + (group * d.weight_group_step % d.weight_ring if d.weight_ring else 0)
+        weight_base = d.weight_base + (group * d.weight_group_step % (d.weight_ring or 1 << 62))
         acc = np.zeros((c.strips, d.out_rows, d.out_cols, c.rows), np.int64)
         for s in range(d.in_digits + d.weight_digits - 1):
             acc = c.encoding.radix * acc

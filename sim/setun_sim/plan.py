@@ -174,7 +174,7 @@ class _Planner:
     def open(self, d: Compute, index: int, group: int) -> None:
         """Take the weights and parameters a group finds in the memories."""
         c = self.config
-        base = d.weight_base + (group * d.weight_group_step % d.weight_ring if d.weight_ring else 0)
+        base = d.weight_base + (group * d.weight_group_step % (d.weight_ring or 1 << 62))
         positions = d.kernel_rows * d.kernel_cols * d.blocks
         address = base + np.arange(d.weight_digits)[:, None] * d.weight_plane + np.arange(positions)
         first = d.parameter_base + group * c.chunks

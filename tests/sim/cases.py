@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from setun_hw.config import Config, Encoding
 
+from setun_hw.config import Config, Encoding
 from tests.sim.programs import Chain, Conv
 
 Integers = NDArray[np.int64]

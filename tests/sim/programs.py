@@ -1,14 +1,16 @@
 """Programs laid out by hand from chains of convolutions, without the compiler, so that tests of meaning stand alone."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
 from setun_compiler.program import ExternalMap, InputPort, LayerRecord, OutputPort, Program
-from setun_hw import packing
+from setun_hw import external, packing
 from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import Compute, End, Mode, Opcode, Region, Transfer
+from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Region, Transfer
 
 Integers = NDArray[np.int64]
 
@@ -234,10 +236,7 @@ class _Builder:
         self.init.append(End())
         self.run.append(End())
         start = (len(self.init) + len(self.run)) * 128
-        moved = [
-            d if d.opcode in (Opcode.END, Opcode.COMPUTE) or d.region != Region.PROGRAM else _moved(d, start)
-            for d in (*self.init, *self.run)
-        ]
+        moved = [self.finished(d, start) for d in (*self.init, *self.run)]
         low, high = c.encoding.digit_range(chain.in_digits)
         return Program(
             name="chain",
@@ -461,8 +460,9 @@ class _Builder:
             return _bits(codes_of(trits, c.encoding))
         return np.array([value >> k & 1 for k in range(c.accumulator_width)], np.uint8)
 
-
-def _moved(transfer: Transfer, start: int) -> Transfer:
-    import dataclasses
-
-    return dataclasses.replace(transfer, offset=transfer.offset + start)
+    def finished(self, d: Descriptor, start: int) -> Descriptor:
+        """A descriptor with its beats, and its offset counted from the program's start."""
+        if not isinstance(d, Transfer):
+            return d
+        offset = d.offset + start if d.region == Region.PROGRAM else d.offset
+        return dataclasses.replace(d, offset=offset, beats=external.transfer_beats(self.c, d))

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, End, Opcode, Transfer
 from setun_sim import golden
 from setun_sim.errors import SimulationError
 from setun_sim.order import Action, actions
-
 from tests.sim.cases import CASES, SMALL, random_images
 from tests.sim.programs import Chain, Conv, decode, encode, reference
 
