@@ -1,0 +1,77 @@
+"""The activation memory: P banks that read one address and write one address a cycle."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from setun_hw.config import Config
+from setun_hw.engine.layout import index_bits, load_layout
+
+
+def read_layout(config: Config) -> data.StructLayout:
+    """A read of every bank: strip p gets the word of bank ``bank + p`` modulo P, or digits ``pad`` unless ``inside[p]``."""
+    return data.StructLayout({
+        "address": index_bits(config.activation_words), "bank": index_bits(config.strips), "inside": config.strips, "pad": 2,
+    })
+
+
+def write_layout(config: Config) -> data.StructLayout:
+    """A write to every bank: W digits of each strip to one of the N/W places in the word."""
+    return data.StructLayout({
+        "enable": 1, "address": index_bits(config.activation_words), "place": config.lanes // config.post,
+        "digits": data.ArrayLayout(2 * config.post, config.strips),
+    })
+
+
+class Banks(wiring.Component):
+    """Activation banks with strip rotation and padding.
+
+    Members
+    -------
+    read : ``In(read_layout(config))``
+    digits : ``Out(ArrayLayout(2*N, P))``   words of all strips, two cycles after ``read``
+    write : ``In(write_layout(config))``    ``place`` has one bit set
+    load : ``In(stream.Signature(load_layout(config)))``  whole words; ready in cycles without ``write.enable``
+    """
+
+    read: "data.View[data.StructLayout]"
+    digits: "data.View[data.ArrayLayout]"
+    write: "data.View[data.StructLayout]"
+    load: stream.Interface
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__({
+            "read": In(read_layout(config)), "digits": Out(data.ArrayLayout(config.word_bits, config.strips)),
+            "write": In(write_layout(config)), "load": In(stream.Signature(load_layout(config))),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, read, write, load = self.config, self.read, self.write, self.load.payload
+        places = config.lanes // config.post
+        words = []
+        m.d.comb += self.load.ready.eq(~write.enable)
+        for p in range(config.strips):
+            memory = Memory(shape=config.word_bits, depth=config.activation_words, init=[])
+            m.submodules[f"bank{p}"] = memory
+            reader, writer = memory.read_port(), memory.write_port(granularity=2 * config.post)
+            loads = self.load.valid & (load.bank == p)
+            m.d.comb += [
+                reader.addr.eq(read.address),
+                writer.addr.eq(Mux(write.enable, write.address, load.address)),
+                writer.data.eq(Mux(write.enable, write.digits[p].replicate(places), load.data)),
+                writer.en.eq(Mux(write.enable, write.place, loads.replicate(places))),
+            ]
+            words.append(reader.data)
+
+        bank, inside, pad = Signal.like(read.bank), Signal(config.strips), Signal(2)
+        m.d.sync += [bank.eq(read.bank), inside.eq(read.inside), pad.eq(read.pad)]
+        for k in range((config.strips - 1).bit_length()):
+            words = [Mux(bank[k], words[(p + (1 << k)) % config.strips], word) for p, word in enumerate(words)]
+        rotated = Cat(Mux(inside[p], word, pad.replicate(config.lanes)) for p, word in enumerate(words))
+        digits = Signal(self.digits.shape(), reset_less=True)
+        m.d.sync += digits.eq(rotated)
+        m.d.comb += self.digits.eq(digits)
+        return m

@@ -1,0 +1,94 @@
+"""Shapes of what enters and leaves the engine, made from the descriptor's field tables."""
+
+from amaranth.hdl import ShapeLike, signed, unsigned
+from amaranth.lib import data
+
+from setun_hw.config import Config
+from setun_hw.descriptor import Compute, Transfer
+from setun_hw.error_codes import ErrorCode
+
+
+def index_bits(count: int) -> int:
+    """Bits of an index below ``count``; at least one, so that every port exists."""
+    return max(1, (count - 1).bit_length())
+
+
+def _struct(kind: type[Compute] | type[Transfer]) -> data.StructLayout:
+    fields: dict[str, ShapeLike] = {
+        name: signed(field.bits) if field.signed else unsigned(field.bits) for name, field in kind.LAYOUT.items()
+    }
+    return data.StructLayout(fields)
+
+
+#: a COMPUTE descriptor's fields, derived ones included
+COMPUTE_LAYOUT = _struct(Compute)
+#: the fields of descriptors LOAD_* and STORE_*
+TRANSFER_LAYOUT = _struct(Transfer)
+
+#: why the engine stopped
+ERROR_LAYOUT = data.StructLayout({"valid": 1, "code": max(ErrorCode).bit_length()})
+
+#: performance counters of a descriptor, in cycles, steps and words; ``valid`` for one cycle, that of ``end``
+RECORD_LAYOUT = data.StructLayout({
+    "valid": 1, "start": 32, "end": 32, "steps": 32, "wait_load": 32, "wait_drain": 32, "wait_store": 32, "words": 32,
+})
+
+#: the loops of a layer, innermost first
+LOOPS = (
+    "block", "kernel_col", "kernel_row", "digit", "significance", "pool_col", "pool_row", "col", "row", "group",
+)
+#: which loop goes on to its next iteration after the current step (the loops inside it start over); none after the last step
+ADVANCE_LAYOUT = data.StructLayout(dict.fromkeys(LOOPS, 1))
+
+#: what travels down the pipeline with a step
+STEP_LAYOUT = data.StructLayout({
+    "valid": 1,
+    "clear": 1,  # first step of a convolution pixel
+    "scale": 1,  # first step of a later significance
+    "pixel": 1,  # last step of a convolution pixel; the fields below matter then
+    "pool_first": 1,  # first pixel of a pooling window
+    "emit": 1,  # last pixel of a pooling window
+    "last_col": 1,  # in the last output column
+    "last_row": 1,  # in the last output row
+    "last_group": 1,  # in the last channel group
+})
+
+
+def load_layout(config: Config) -> data.StructLayout:
+    """A word for an activation bank."""
+    return data.StructLayout({
+        "bank": index_bits(config.strips), "address": index_bits(config.activation_words), "data": config.word_bits,
+    })
+
+
+def store_layout(config: Config) -> data.StructLayout:
+    """Which activation word to read."""
+    return data.StructLayout({"bank": index_bits(config.strips), "address": index_bits(config.activation_words)})
+
+
+def slice_digits(config: Config) -> int:
+    """Digits of a weight word that are written at once: those of a beat, or all of a shorter word."""
+    beat = config.axi_data_bits // 8 * 5 if config.packed_weights else config.axi_data_bits // 2
+    return min(beat, config.rows * config.lanes)
+
+
+def weight_slices(config: Config) -> int:
+    """Slices of a weight word; the last may be shorter than the others."""
+    return -(-config.rows * config.lanes // slice_digits(config))
+
+
+def weight_write_layout(config: Config) -> data.StructLayout:
+    """A slice of a weight word: slice k holds digits k*slice_digits and up."""
+    return data.StructLayout({
+        "enable": 1,
+        "address": index_bits(config.weight_words),
+        "slice": index_bits(weight_slices(config)),
+        "data": 2 * slice_digits(config),
+    })
+
+
+def parameter_write_layout(config: Config) -> data.StructLayout:
+    """A parameter word."""
+    return data.StructLayout({
+        "enable": 1, "address": index_bits(config.parameter_words), "data": config.parameter_word_bits,
+    })

@@ -1,0 +1,194 @@
+"""Runs descriptors on the engine in Amaranth's simulator and compares every cycle with the reference."""
+
+import random
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from amaranth.sim import Simulator, SimulatorContext
+
+from setun_hw.codec import encode_accumulator, pack_word
+from setun_hw.config import Config
+from setun_hw.descriptor import Compute
+from setun_hw.engine import Engine
+from setun_hw.engine.layout import slice_digits, weight_slices
+from setun_hw.timing import STORE_LATENCY
+from tests.hw.engine.reference import Banks, Memories, Outcome, code_of_digit, run
+
+
+def word_of(codes: Sequence[int]) -> int:
+    """A word of two-bit codes, lane 0 lowest."""
+    return sum(code << 2 * lane for lane, code in enumerate(codes))
+
+
+def parameter_word(config: Config, memories: Memories, index: int) -> int:
+    """Bits of a parameter word."""
+    bits, low = 0, 0
+    for channel in range(config.post):
+        for threshold in memories.thresholds[index][channel]:
+            bits |= encode_accumulator(config, threshold) << low
+            low += config.accumulator_width
+        for code in memories.codes[index][channel]:
+            for _ in range(config.code_digits):
+                digit = (code - config.encoding.lowest) % config.encoding.radix + config.encoding.lowest
+                bits |= code_of_digit(config, digit) << low
+                code = (code - digit) // config.encoding.radix
+                low += 2
+    return bits
+
+
+async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Memories) -> None:
+    """Write all memories through the engine's ports."""
+    config = engine.config
+    dut: Any = engine
+    digits = slice_digits(config)
+    ctx.set(dut.weight_write.enable, 1)
+    for address, rows in enumerate(memories.weights):
+        word = pack_word(config.encoding, [digit for row in rows for digit in row])
+        for k in range(weight_slices(config)):
+            part = word >> 2 * digits * k & (1 << 2 * digits) - 1
+            ctx.set(dut.weight_write, {"enable": 1, "address": address, "slice": k, "data": part})
+            await ctx.tick()
+    ctx.set(dut.weight_write.enable, 0)
+    for address in range(config.parameter_words):
+        ctx.set(dut.parameter_write, {"enable": 1, "address": address, "data": parameter_word(config, memories, address)})
+        await ctx.tick()
+    ctx.set(dut.parameter_write.enable, 0)
+    ctx.set(dut.load.valid, 1)
+    for bank, words in enumerate(banks):
+        for address, codes in enumerate(words):
+            ctx.set(dut.load.payload, {"bank": bank, "address": address, "data": word_of(codes)})
+            await ctx.tick()
+    ctx.set(dut.load.valid, 0)
+
+
+class Plan:
+    """What happens around the engine: when descriptors are offered, transfers complete, and banks are read and written."""
+
+    def __init__(
+        self, rng: random.Random, descriptors: Sequence[Compute], *, stores: float, loads: float, gap: int, transfer_gap: int
+    ) -> None:
+        self.descriptors = list(descriptors)
+        self.offers = [0]
+        for _ in descriptors[1:]:
+            self.offers.append(self.offers[-1] + rng.randint(0, gap))
+        needed = max(d.after + (d.groups - 1) * d.after_step for d in descriptors)
+        self.transfers = [0]
+        for _ in range(needed - 1):
+            self.transfers.append(self.transfers[-1] + rng.randint(1, 1 + transfer_gap))
+        self._rng, self._stores, self._loads = rng, stores, loads
+        self._store_cycles: dict[int, bool] = {}
+
+    def transfers_done(self, cycle: int) -> int:
+        """Transfers complete in a cycle."""
+        return bisect_right(self.transfers, cycle)
+
+    def stores(self, cycle: int) -> bool:
+        """Whether a store reads the banks in a cycle."""
+        return self._store_cycles.setdefault(cycle, self._rng.random() < self._stores)
+
+    def loads(self) -> bool:
+        """Whether a load has a word to write."""
+        return self._rng.random() < self._loads
+
+
+def expect(config: Config, plan: Plan, banks: Banks, memories: Memories) -> tuple[list[Outcome], list[int]]:
+    """Outcomes of all descriptors, and the cycles in which they are pushed; ``banks`` are changed."""
+    outcomes: list[Outcome] = []
+    pushes: list[int] = []
+    for number, d in enumerate(plan.descriptors):
+        push = max(plan.offers[number], pushes[-1] + 1 if pushes else 0)
+        if number >= config.queue_depth:  # room from the cycle after an earlier one was taken
+            push = max(push, outcomes[number - config.queue_depth].record.start + 1)
+        start = max(push + 1, outcomes[-1].record.end if outcomes else 0)
+        pushes.append(push)
+        outcomes.append(run(config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores))
+    return outcomes, pushes
+
+
+def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: int) -> list[Outcome]:
+    """Run a plan; every output is compared in every cycle, and the banks at the end.
+
+    Loads go to the last four words of the banks, which descriptors must not use.
+    """
+    engine = Engine(config)
+    dut: Any = engine
+    before = [[list(codes) for codes in bank] for bank in banks]
+    outcomes, pushes = expect(config, plan, banks, memories)
+    end = outcomes[-1].record.end
+    writes = {write.cycle: write for outcome in outcomes for write in outcome.writes}
+    groups = [cycle for outcome in outcomes for cycle in outcome.groups]
+    records = {outcome.record.end: outcome.record for outcome in outcomes}
+    busy = [(push + 1, outcome.record.end) for push, outcome in zip(pushes, outcomes, strict=True)]
+    rng = random.Random(seed)
+
+    async def bench(ctx: SimulatorContext) -> None:
+        await fill(ctx, engine, before, memories)
+        ctx.set(dut.clear, 1)
+        await ctx.tick()
+        ctx.set(dut.clear, 0)
+        pushed = 0
+        load: tuple[int, int, int] | None = None
+        expected_words: dict[int, int] = {}
+        for cycle in range(end + STORE_LATENCY + 3):
+            ctx.set(dut.now, cycle)
+            ctx.set(dut.transfers_done, plan.transfers_done(cycle))
+            offered = pushed < len(plan.descriptors) and plan.offers[pushed] <= cycle
+            ctx.set(dut.descriptor.valid, offered)
+            if offered:
+                d = plan.descriptors[pushed]
+                ctx.set(dut.descriptor.payload, {name: int(getattr(d, name)) for name in d.LAYOUT})
+            if plan.stores(cycle):
+                bank, address = rng.randrange(config.strips), rng.randrange(config.activation_words)
+                ctx.set(dut.store.payload, {"bank": bank, "address": address})
+                expected_words[cycle + STORE_LATENCY] = word_of(before[bank][address])
+            ctx.set(dut.store.valid, plan.stores(cycle))
+            if load is None and plan.loads():
+                load = (rng.randrange(config.strips), config.activation_words - rng.randint(1, 4), rng.getrandbits(config.word_bits))
+                load = (*load[:2], word_of([code_of_digit(config, rng.randint(-1, 1)) for _ in range(config.lanes)]))
+                ctx.set(dut.load.payload, dict(zip(("bank", "address", "data"), load, strict=True)))
+            ctx.set(dut.load.valid, load is not None)
+
+            where = f"cycle {cycle}"
+            assert not ctx.get(dut.error.valid), f"{where}: error {ctx.get(dut.error.code)}"
+            assert ctx.get(dut.groups_done) == bisect_right(groups, cycle), where
+            assert ctx.get(dut.idle) == (not any(first <= cycle < last for first, last in busy)), where
+            assert ctx.get(dut.load.ready) == (cycle not in writes), where
+            assert ctx.get(dut.record.valid) == (cycle in records), where
+            if cycle in records:
+                found = {name: ctx.get(dut.record[name]) for name in asdict(records[cycle])}
+                assert found == asdict(records[cycle]), where
+            if cycle in expected_words:
+                assert ctx.get(dut.stored) == expected_words[cycle], where
+            if offered and ctx.get(dut.descriptor.ready):
+                assert pushes[pushed] == cycle, where
+                pushed += 1
+
+            # What this cycle writes can be read from the next one on.
+            if cycle in writes:
+                write = writes[cycle]
+                for p in range(config.strips):
+                    before[p][write.address][write.first_lane:write.first_lane + config.post] = write.codes[p]
+            elif load is not None:
+                bank, address, data = load
+                before[bank][address] = banks[bank][address] = [data >> 2 * lane & 3 for lane in range(config.lanes)]
+                load = None
+            await ctx.tick()
+        assert pushed == len(plan.descriptors)
+        ctx.set(dut.load.valid, 0)
+        ctx.set(dut.store.valid, 1)
+        for bank in range(config.strips):
+            for address in range(config.activation_words + STORE_LATENCY):
+                if address < config.activation_words:
+                    ctx.set(dut.store.payload, {"bank": bank, "address": address})
+                if address >= STORE_LATENCY:
+                    word = ctx.get(dut.stored)
+                    assert word == word_of(banks[bank][address - STORE_LATENCY]), f"bank {bank} word {address - STORE_LATENCY}"
+                await ctx.tick()
+
+    simulator = Simulator(engine)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return outcomes
