@@ -7,14 +7,12 @@ import numpy as np
 from setun_compiler.backend.check_network import check_network
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.backend.choose_digits import choose_digits
-from setun_compiler.backend.cut_segments import cut_segments
 from setun_compiler.backend.emit import Emitted, emit
 from setun_compiler.backend.fit_thresholds import fit_thresholds
+from setun_compiler.backend.lay_out import lay_out
 from setun_compiler.backend.plan import CompileError, Plan
-from setun_compiler.backend.plan_stages import plan_stages
 from setun_compiler.backend.prove_bounds import prove_bounds
 from setun_compiler.backend.scratch import External, place_scratch
-from setun_compiler.backend.unfold_input import unfold_input
 from setun_compiler.network import Network
 from setun_compiler.program import InputPort, LayerRecord, OutputPort, Program
 from setun_hw.config import Config
@@ -29,9 +27,7 @@ PASSES: tuple[Pass, ...] = (
     choose_digits,  # settles stored integers: all numbers below are those the array sees
     prove_bounds,  # needs stored ranges; finds how many planes raw results take
     fit_thresholds,  # needs the sums' ranges
-    unfold_input,  # changes the first layer's shape, not its sums
-    cut_segments,  # needs final shapes
-    plan_stages,  # needs each layer's cycles, which segments decide
+    lay_out,  # needs final sums; settles shapes, channel groups, strips, places and order
 )
 
 

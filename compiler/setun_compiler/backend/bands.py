@@ -63,7 +63,7 @@ def cut_bands(op: Op, source: Tensor, target: Tensor, in_height: int, out_height
         end = min(target.rows, first + strips * out_height)
         while end > first:
             band = _band(op, source, first, end)
-            if band.in_end - band.in_first <= strips * in_height and band.pad_top <= in_height:
+            if band.in_end - band.in_first <= strips * in_height and -in_height < band.pad_top <= in_height:
                 break
             end -= 1
         else:

@@ -1,4 +1,4 @@
-"""Pass 6: which output channels each COMPUTE makes, and which blocks of input channels its groups read.
+"""Which output channels each COMPUTE makes, and which blocks of input channels its groups read.
 
 A descriptor's first block moves by a constant from group to group. Grouped convolutions whose groups do not fall on
 whole blocks read a few blocks too many, with weights 0 there: exact, only slower. Where splitting the layer into

@@ -1,4 +1,4 @@
-"""Pass 8: descriptors in order, each waiting for what it touches, and the memory image."""
+"""Descriptors in order, each waiting for what it touches, and the memory image."""
 
 from dataclasses import dataclass, replace
 

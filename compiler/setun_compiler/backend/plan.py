@@ -190,6 +190,7 @@ class Plan:
     ops: tuple[Op, ...] = ()
     unfold: Unfold | None = None
     steps: tuple[Step, ...] = ()
+    cycles: float = 0  #: estimate for the steps, transfers not overlapped; for choosing between plans
 
     @property
     def images(self) -> int:

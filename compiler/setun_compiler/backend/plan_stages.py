@@ -1,4 +1,4 @@
-"""Pass 7: strips, places in the activation banks, and what spills when not everything fits.
+"""Strips, places in the activation banks, and what spills when not everything fits.
 
 A *stage* is a run of ops whose features stay on chip; features that a later stage reads are stored to external memory
 and fetched again. A network that fits is one stage. An op whose own input and output do not fit is a stage of *bands*:
@@ -33,7 +33,7 @@ def plan_stages(plan: Plan) -> Plan:
     count = len(plan.ops)
     whole = whole_stage(plan, 0, count)
     if whole is not None:
-        return plan.with_(steps=whole.steps)
+        return plan.with_(steps=whole.steps, cycles=whole.cycles)
     # best[i]: cheapest stages for ops i..; found from the end, as far as each stage still fits
     best: list[Stage | None] = [None] * count + [Stage(steps=(), cycles=0)]
     for first in range(count - 1, -1, -1):
@@ -52,7 +52,7 @@ def plan_stages(plan: Plan) -> Plan:
             stage, rest = min(complete, key=lambda pair: pair[0].cycles + pair[1].cycles)
             best[first] = Stage(steps=stage.steps + rest.steps, cycles=stage.cycles + rest.cycles)
     assert best[0] is not None  # every op alone is a stage, or was refused
-    return plan.with_(steps=best[0].steps)
+    return plan.with_(steps=best[0].steps, cycles=best[0].cycles)
 
 
 def whole_stage(plan: Plan, first: int, end: int) -> Stage | None:
@@ -128,9 +128,10 @@ def _does_not_fit(plan: Plan, op: Op) -> str:
     if not plan.batch and target.rows > 1:
         rows = max(op.row_step, *op.reach, ceil_div(op.window_rows, plan.config.strips))
         words = min(words, _words(source, rows) + _words(target, ceil_div(rows, op.row_step)))
+    hint = "; without batch mode its map could be cut into bands" if plan.batch and target.rows > 1 else ""
     return (
         f"layer {op.name!r}: its input and output take {words} activation words in each bank, but configuration"
-        f" {plan.config.name!r} has activation_words {plan.config.activation_words}"
+        f" {plan.config.name!r} has activation_words {plan.config.activation_words}{hint}"
     )
 
 
