@@ -1,23 +1,33 @@
 """The accumulator of a row."""
 
-from amaranth import Cat, Const, Module, Mux
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from setun_hw.arithmetic.trits import full_adder
+from setun_hw.cells import datapath
+from setun_hw.cells.models import instantiate
 from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
+from setun_hw.library import Shared
 
 
-class Accumulator(wiring.Component):
+class Accumulator(Shared, wiring.Component):
     """``value <- (0 if clear else radix*value if scale else value) + sum`` at an edge with ``enable``.
 
     Members
     -------
-    sum : ``In(sum_width(config))``
+    sum : ``In(sum_width(config))``          as the dot product gives it
     clear, scale, enable : ``In(1)``
-    value : ``Out(config.accumulator_width)``
+    value : ``Out(config.accumulator_width)``  modulo the accumulator's range; undefined until cleared, as nothing resets it
     """
+
+    sum: Signal
+    clear: Signal
+    scale: Signal
+    enable: Signal
+    value: Signal
+
+    clocked = True
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -26,23 +36,41 @@ class Accumulator(wiring.Component):
             "value": Out(config.accumulator_width),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    @property
+    def module_name(self) -> str:
+        """Encoding and both widths."""
+        return f"setun_accumulator_{self.config.encoding}_{sum_width(self.config)}_{self.config.accumulator_width}"
+
+    def pins(self) -> tuple[dict[str, Signal], dict[str, Signal]]:
+        """Inputs and outputs by name."""
+        inputs = {"sum": self.sum, "clear": self.clear, "scale": self.scale, "enable": self.enable}
+        return inputs, {"value": self.value}
+
+    def build(self) -> Module:
+        """Cells for ``ternary``, two's complement adders for the others."""
         m = Module()
-        config = self.config
-        width = config.accumulator_width
-        if config.encoding is Encoding.TERNARY:
-            old = Mux(self.clear, 0, Mux(self.scale, (self.value << 2)[:width], self.value))
-            addend = Cat(self.sum, Const(0, width))[:width]
-            carry = Const(0, 2)
-            trits = []
-            for t in range(width // 2):
-                s, carry = full_adder(m, old[2 * t:2 * t + 2], addend[2 * t:2 * t + 2], carry)
-                trits.append(s)
-            new = Cat(*trits)
-        else:
-            value = self.value.as_signed()
-            old = Mux(self.clear, 0, Mux(self.scale, value * config.encoding.radix, value))
-            new = old + self.sum.as_signed()
+        if self.config.encoding is Encoding.TERNARY:
+            self._build_cells(m)
+            return m
+        value = Signal(self.config.accumulator_width, reset_less=True)
+        radix = self.config.encoding.radix
+        scaled = Mux(self.scale, value * radix if radix & radix - 1 == 0 else (value << 1) + value, value)
+        added = scaled[: len(value)] + self.sum.as_signed()
         with m.If(self.enable):
-            m.d.sync += self.value.eq(new)
+            # choosing after the addition lets an adder's own look-up table choose
+            m.d.sync += value.eq(Mux(self.clear, self.sum.as_signed(), added))
+        m.d.comb += self.value.eq(value)
         return m
+
+    def _build_cells(self, m: Module) -> None:
+        netlist = datapath.accumulator(self.config)
+        keep, keep_lowest = Signal(), Signal()
+        m.d.comb += [keep.eq(~self.clear), keep_lowest.eq(~(self.clear | self.scale))]
+        wires = {
+            "sum": [self.sum[low : low + 2] for low in range(0, len(self.sum), 2)],
+            "keep": [keep],
+            "keep_lowest": [keep_lowest],
+            "scale": [self.scale],
+            "enable": [self.enable],
+        }
+        m.d.comb += self.value.eq(Cat(instantiate(m, netlist, wires)["value"]))
