@@ -12,7 +12,7 @@ test: $(VENV)/.dev                  ## every test
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev                 ## linters and type checkers; each runs even if the one before complained
-	@status=0; for tool in "ruff check ." mypy pyright; do echo "$$tool"; $(VENV)/bin/$$tool || status=1; done; exit $$status
+	@status=0; for tool in "ruff check ." mypy "pyright --pythonpath $(VENV)/bin/python"; do echo "$$tool"; $(VENV)/bin/$$tool || status=1; done; exit $$status
 
 setup: $(VENV)/.run                 ## only install
 
