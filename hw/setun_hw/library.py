@@ -87,5 +87,9 @@ def convert(design: Elaboratable, name: str, ports: Any = None) -> str:
         As for ``amaranth.back.rtlil.convert``.
     """
     library = ModuleLibrary()
+    if isinstance(design, Shared):
+        inputs, outputs = design.pins()
+        ports = ports or [*inputs.values(), *outputs.values()]
+        design = design.build()
     text = rtlil.convert(design, name=name, platform=library, ports=ports, emit_src=False)
     return text + library.modules()
