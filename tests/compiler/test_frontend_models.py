@@ -155,8 +155,6 @@ def test_tnn_vgg_is_read_in_well_under_three_seconds(model_path: Paths) -> None:
         ("ttq_cnn_mnist", "frozen_legacy.onnx", r"^Conv '/conv1/Conv': output channel 0 has 9 different weights"),
     ],
 )
-def test_what_is_not_supported_yet_is_refused_by_name(
-    folder: str, file: str, sentence: str, model_path: Paths
-) -> None:
+def test_what_is_not_supported_yet_is_refused_by_name(folder: str, file: str, sentence: str, model_path: Paths) -> None:
     with pytest.raises(ModelError, match=sentence):
         read(model_path(folder, file))

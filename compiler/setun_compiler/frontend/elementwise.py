@@ -5,6 +5,7 @@ keeps their types: constants stay float32 as exporters computed them, chains are
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,8 @@ def _prelu(node: Node, x: Inputs) -> Array:
 
 
 def _hard_sigmoid(node: Node, x: Inputs) -> Array:
-    return np.clip(node.number("alpha", 0.2) * present(node, x, 0) + node.number("beta", 0.5), 0, 1)
+    line = np.multiply(present(node, x, 0), node.number("alpha", 0.2)) + node.number("beta", 0.5)
+    return np.minimum(np.maximum(line, 0.0), 1.0)
 
 
 def _hard_swish(x: Array) -> Array:
@@ -142,7 +144,7 @@ def _where(node: Node, x: Inputs) -> Array:
 
 def _cast_to(node: Node, value: Array, target: str) -> Array:
     if target == "bool":
-        return value != 0
+        return np.not_equal(value, 0)
     if target in ("float16", "bfloat16", "float32", "float64"):
         # chains stay in float64; constants that were float32 stay so
         return value if value.dtype.kind == "f" else value.astype(np.float32)
@@ -176,7 +178,7 @@ def _batch_norm(node: Node, x: Inputs) -> Array:
     return (value - mean.astype(np.float64)) * gain + beta
 
 
-def integer_range(dtype: np.dtype[np.generic]) -> tuple[int, int]:
+def integer_range(dtype: np.dtype[Any]) -> tuple[int, int]:
     """Smallest and largest value of an integer type."""
     bounds = np.iinfo(dtype)
     return int(bounds.min), int(bounds.max)
@@ -252,14 +254,16 @@ def _logical(function: Callable[[Array, Array], Array]) -> Function:
 ELEMENTWISE: dict[tuple[str, str], Function] = {
     ("", "Add"): _binary(np.add), ("", "Sub"): _binary(np.subtract), ("", "Mul"): _binary(np.multiply),
     ("", "Div"): _binary(_div), ("", "Pow"): _binary(_pow), ("", "Mod"): _mod,
-    ("", "Min"): _variadic(np.minimum), ("", "Max"): _variadic(np.maximum), ("", "Sum"): _variadic(np.add), ("", "Mean"): _mean,
+    ("", "Min"): _variadic(np.minimum), ("", "Max"): _variadic(np.maximum),
+    ("", "Sum"): _variadic(np.add), ("", "Mean"): _mean,
     ("", "Neg"): _unary(np.negative), ("", "Abs"): _unary(np.abs), ("", "Sign"): _unary(np.sign),
     ("", "Floor"): _unary(np.floor), ("", "Ceil"): _unary(np.ceil), ("", "Round"): _unary(np.rint),
     ("", "Sqrt"): _unary(np.sqrt), ("", "Exp"): _unary(np.exp), ("", "Log"): _unary(np.log),
     ("", "Reciprocal"): _unary(np.reciprocal), ("", "Tanh"): _unary(np.tanh), ("", "Sigmoid"): _unary(_sigmoid),
     ("", "Softplus"): _unary(_softplus), ("", "Softsign"): _unary(lambda x: x / (1 + np.abs(x))),
-    ("", "HardSigmoid"): _hard_sigmoid, ("", "HardSwish"): _unary(_hard_swish), ("", "Relu"): _unary(lambda x: np.maximum(x, 0)),
-    ("", "LeakyRelu"): _leaky, ("", "PRelu"): _prelu, ("", "Elu"): _elu, ("", "Selu"): _selu,
+    ("", "HardSigmoid"): _hard_sigmoid, ("", "HardSwish"): _unary(_hard_swish),
+    ("", "Relu"): _unary(lambda x: np.maximum(x, 0)), ("", "LeakyRelu"): _leaky,
+    ("", "PRelu"): _prelu, ("", "Elu"): _elu, ("", "Selu"): _selu,
     ("", "ThresholdedRelu"): _thresholded, ("", "Shrink"): _shrink, ("", "Clip"): _clip, ("", "Where"): _where,
     ("", "Greater"): _binary(np.greater), ("", "GreaterOrEqual"): _binary(np.greater_equal),
     ("", "Less"): _binary(np.less), ("", "LessOrEqual"): _binary(np.less_equal), ("", "Equal"): _binary(np.equal),

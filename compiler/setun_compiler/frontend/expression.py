@@ -39,8 +39,8 @@ class Expression:
 
     def parts(self) -> "list[Expression]":
         """Every expression this one depends on and itself, arguments first."""
-        found = {self.serial: self}
-        waiting = [self]
+        found: dict[int, Expression] = {self.serial: self}
+        waiting: list[Expression] = [self]
         while waiting:
             for argument in waiting.pop().inner():
                 if argument.serial not in found:

@@ -1,4 +1,4 @@
-"""Constant folding: operators that do not depend on the input, evaluated in NumPy with every result's size known first."""
+"""Constant folding: operators that do not depend on the input, every result's size known before it is computed."""
 
 import math
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def _shape(node: Node, x: Inputs) -> list[Array]:
 
 def shape_of(node: Node, shape: tuple[int, ...]) -> Array:
     """What Shape gives for a value of that shape."""
-    return np.array(shape[node.integer("start", 0) : node.attributes.get("end", None)], np.int64)  # type: ignore[misc]
+    return np.array(shape[node.integer("start", 0) : node.integer("end", len(shape))], np.int64)
 
 
 def _constant_of_shape(node: Node, x: Inputs) -> list[Array]:

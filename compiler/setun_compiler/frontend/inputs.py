@@ -37,7 +37,7 @@ class Samples:
     @property
     def points(self) -> Floats:
         """Every x on the grid."""
-        return self.scale * (np.arange(self.low, self.high + 1) - self.zero) + self.offset
+        return self.scale * (np.arange(self.low, self.high + 1, dtype=np.float64) - self.zero) + self.offset
 
 
 def from_range(low: float, high: float, note: str = "") -> Samples:
@@ -69,7 +69,7 @@ def from_calibration(samples: Array) -> Samples | None:
 
 
 def leading_quantizer(value: Expression) -> Samples | None:
-    """The grid of the one quantizer (Quant, QuantizeLinear) through which the input enters, if that is how it enters."""
+    """The grid of the one quantizer (Quant, QuantizeLinear) through which the input enters, if it does."""
     leaves = [part for part in value.parts() if any(inner.node is None for inner in part.inner())]
     if not leaves:
         return None
@@ -144,8 +144,8 @@ class InputReader:
         if samples is None and self.calibration is not None:
             samples = from_calibration(self.calibration)
             if samples is None:
-                low, high = float(self.calibration.min()), float(self.calibration.max())
-                samples = from_range(low, high, f"the input is rounded to 256 values from {low:g} to {high:g}")
+                least, most = float(self.calibration.min()), float(self.calibration.max())
+                samples = from_range(least, most, f"the input is rounded to 256 values from {least:g} to {most:g}")
         note = (
             "the input is taken to lie in 0..1 in steps of 1/255; say otherwise with an input range or calibration data"
         )
@@ -205,7 +205,7 @@ class _Read:
 
 
 def _axes(shape: tuple[int, ...], index: Integers) -> tuple[int, ...] | None:
-    """The permutation of a sample's axes that brings its elements into the order of ``index``; () for a plain reshape."""
+    """The permutation of a sample's axes that brings its elements into ``index`` order; () for a plain reshape."""
     flat = index.ravel()
     if flat.size != int(np.prod(shape, dtype=np.int64)):
         return None

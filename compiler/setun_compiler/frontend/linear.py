@@ -151,7 +151,7 @@ class LinearOperators:
         return self.builder.settle(tensor)
 
     def dense(self, node: Node, tensor: Tensor, rows: Integers, weight: Array, bias: Floats) -> Tensor:
-        """rows (1 or positions, K) of a tensor times weight (M, K): a fully connected layer, or one for each position."""
+        """rows (1 or positions, K) times weight (M, K): a fully connected layer, or one for each position."""
         if rows.shape[0] > 1:
             return self._each_position(node, tensor, rows, weight, bias)
         source, positions = tensor.source, rows[0]
@@ -167,7 +167,7 @@ class LinearOperators:
             shape = source.shape
         codes = self._recognised(node, settled, weight[:, taken], source.group_of(positions[taken]))
         spread = np.zeros((weight.shape[0], int(np.prod(shape))), np.int64)
-        np.add.at(spread, (slice(None), positions[taken]), codes.codes)
+        np.add.at(spread.T, positions[taken], codes.codes.T)
         constant = bias + weight[:, taken].astype(np.float64) @ settled.offset[source.group_of(positions[taken])]
         linear, value = self._finish(
             node, settled, spread.reshape(-1, *shape), codes.scale, constant, Geometry(kernel=shape[1:])

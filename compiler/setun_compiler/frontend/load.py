@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto
 
 from setun_compiler.frontend.errors import ModelError, printable
@@ -92,7 +92,7 @@ def _read(path: Path) -> bytes:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    versions = [entry.version for entry in model.opset_import if entry.domain in _ONNX_DOMAINS]
+    versions = [int(entry.version) for entry in model.opset_import if entry.domain in _ONNX_DOMAINS]
     if not versions:
         raise ModelError("the model does not say which ONNX operator set it uses")
     if max(versions) < OLDEST_OPSET:

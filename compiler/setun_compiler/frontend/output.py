@@ -1,10 +1,13 @@
 """The last layer: raw sums with the scale and bias that give the model's floats back."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from setun_compiler.frontend.builder import Builder, first_sign
 from setun_compiler.frontend.errors import ModelError, printable
-from setun_compiler.frontend.graph import Graph, producers
+from setun_compiler.frontend.graph import Array, Graph, producers
 from setun_compiler.frontend.grid import Integers
 from setun_compiler.frontend.linear import Geometry, make_linear, natural
 from setun_compiler.frontend.tensors import Linear, Tensor, synthetic
@@ -20,8 +23,6 @@ def leave_ranking_to_the_host(graph: Graph) -> Graph:
     node = made_by.get(graph.output.name)
     if node is None or node.domain or node.op not in LEFT_TO_THE_HOST or not node.inputs:
         return graph
-    from dataclasses import replace
-
     note = f"{node} at the end is left to the host; outputs are what goes into it"
     output = replace(graph.output, name=node.inputs[0], shape=None)
     return graph.replace(output=output, notes=(*graph.notes, note))
@@ -33,8 +34,8 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
     Raises
     ------
     ModelError
-        When the output is neither sums times a scale per channel nor a step function of them, or its elements are not in
-        a feature map's order.
+        When the output is neither sums times a scale per channel nor a step function of them, or its elements are
+        not in a feature map's order.
     """
     source = tensor.source
     assert isinstance(source, Linear)
@@ -85,11 +86,9 @@ def _selected(
     source: Linear,
     order: Integers,
     weights: Integers,
-    *numbers: np.ndarray,  # type: ignore[type-arg]
-) -> tuple:  # type: ignore[type-arg]
+    *numbers: Array,
+) -> tuple[Any, ...]:
     """The layer with its channels in the output's order, when it has one row and one column."""
-    from dataclasses import replace
-
     if source.shape[1:] != (1, 1) or source.convolution_groups != 1 or (order < 0).any():
         raise ModelError(f"output {printable(name)}: its elements are not in the order channels, rows, columns")
     return replace(source, shape=(order.size, 1, 1)), weights[order], *(part[order] for part in numbers)

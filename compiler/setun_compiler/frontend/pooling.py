@@ -1,4 +1,4 @@
-"""Pooling: maxima ride on the convolution before them where that is the same thing, else they are layers of their own."""
+"""Pooling: a maximum rides on the convolution before it where that is the same thing, else it is a layer."""
 
 from dataclasses import dataclass, replace
 
@@ -40,7 +40,7 @@ class Pooling:
         return self._separate(node, tensor, planes, shape, pool)
 
     def _orientation(self, tensor: Tensor, source: Linear) -> Integers | None:
-        """The sign each channel's sums need so that their maximum gives the maximum after the chain; None if none does."""
+        """The sign each channel's sums need so that pooling them is pooling the chain's results; None if none does."""
         form = tensor.value.affine(source.groups)
         if form is not None:
             direction = np.sign(form[0]).astype(np.int64)

@@ -60,7 +60,7 @@ def read(
     Raises
     ------
     ModelError
-        When the file is damaged or hostile, or the model holds something that cannot be compiled: one sentence naming the node.
+        When the file is damaged or hostile, or holds something that cannot be compiled: a sentence naming the node.
     """
     path = Path(path)
     graph, digest = load(path)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
@@ -79,7 +80,9 @@ def _values(expression: Expression, positions: Integers, low: Integers, high: In
     return np.broadcast_to(values, sums.shape)
 
 
-def _held(expression: Expression, values: Floats, changes: Integers, current: Floats, tolerance: float) -> Floats:
+def _held(
+    expression: Expression, values: Floats, changes: NDArray[np.bool_], current: Floats, tolerance: float
+) -> Floats:
     """Check that each value stays at its run's first one; return the first value of the run each channel ends in."""
     last_change = np.maximum.accumulate(np.where(changes, np.arange(values.shape[1]), -1), axis=1)
     begun = np.take_along_axis(values, np.maximum(last_change, 0), axis=1)

@@ -1,4 +1,4 @@
-"""What the tracer knows about a value that depends on the input: where its numbers come from and what was done to them."""
+"""What is known of a value that depends on the input: where its numbers come from and what was done to them."""
 
 from dataclasses import dataclass
 

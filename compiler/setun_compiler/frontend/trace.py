@@ -159,7 +159,7 @@ class Tracer:
         """Gemm and MatMul with one constant side."""
         if len(inputs) < 2 or isinstance(inputs[0], Tensor) == isinstance(inputs[1], Tensor):
             raise ModelError(f"{node} multiplies two tensors that both depend on the input, which is not supported")
-        a, b = ((value.index if isinstance(value, Tensor) else value) for value in inputs[:2] if value is not None)
+        a, b = _positions(inputs[0]), _positions(inputs[1])
         alpha = beta = 1.0
         if node.op == "Gemm":
             a = a.T if node.integer("transA", 0) else a
@@ -177,7 +177,7 @@ class Tracer:
         tensor = inputs[1] if swapped else inputs[0]
         assert isinstance(tensor, Tensor)
         if b.ndim > 2 and b.size == b.shape[-1] * b.shape[-2]:
-            b = b.reshape(b.shape[-2:])
+            b = b.reshape(b.shape[-2], b.shape[-1])
         if b.ndim != 2 or a.shape[-1] != b.shape[0] or not b.size:
             raise ModelError(f"{node}: shapes {list(a.shape)} and {list(b.shape)} cannot be multiplied")
         outputs = b.shape[1]
@@ -232,6 +232,10 @@ class Tracer:
         if node.integer("keepdims", 1):
             return result
         return Tensor(source=result.source, value=result.value, index=result.index.reshape(result.index.shape[:2]))
+
+
+def _positions(value: Known | None) -> Array:
+    return value.index if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _sample_shape(graph: Graph) -> tuple[int, ...]:
