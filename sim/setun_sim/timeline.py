@@ -15,8 +15,8 @@ from setun_sim.activity import convolution_pixels, steps
 from setun_sim.errors import SimulationError
 from setun_sim.order import descriptors_of
 
-#: cycles from a burst's address to its first beat where nothing else is said: an on-chip SRAM or a fast DDR controller
-DEFAULT_LATENCY = 16
+#: cycles from a burst's address to its first beat where nothing else is said: a memory on the chip
+DEFAULT_LATENCY = 8
 #: cycles from one beat to the next
 DEFAULT_INTERVAL = 1
 
