@@ -1,0 +1,1 @@
+"""Front end: external memory, descriptors, transfers and control."""

@@ -1,0 +1,63 @@
+"""What a descriptor must satisfy before it is carried out."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from setun_hw.config import Config
+from setun_hw.descriptor import VERSION, Opcode
+from setun_hw.engine.layout import ERROR_LAYOUT, TRANSFER_LAYOUT
+from setun_hw.error_codes import ErrorCode
+
+
+class DescriptorCheck(wiring.Component):
+    """Judges a descriptor's frame, and the fields of transfers; combinational. The engine judges COMPUTE's fields.
+
+    Members
+    -------
+    sound : ``In(1)``                    the check word is right
+    version, opcode : ``In(8)``
+    transfer : ``In(TRANSFER_LAYOUT)``
+    error : ``Out(ERROR_LAYOUT)``        the first thing wrong
+    """
+
+    sound: Signal
+    version: Signal
+    opcode: Signal
+    transfer: "data.View[data.StructLayout]"
+    error: "data.View[data.StructLayout]"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__({
+            "sound": In(1), "version": In(8), "opcode": In(8), "transfer": In(TRANSFER_LAYOUT), "error": Out(ERROR_LAYOUT),
+        })  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, t = self.config, self.transfer
+        weights, parameters = self.opcode == Opcode.LOAD_WEIGHTS, self.opcode == Opcode.LOAD_PARAMETERS
+        maps = (self.opcode == Opcode.LOAD_ACTIVATIONS) | (self.opcode == Opcode.STORE_ACTIVATIONS)
+        depth = Mux(weights, config.weight_words, Mux(parameters, config.parameter_words, config.activation_words))
+        # Rows beyond the first are followed word by word; a run's end is known at once.
+        words = Mux(maps, t.row_words, t.words)
+        beat_bits = (config.axi_data_bits // 8).bit_length() - 1
+        bad_field = Cat(
+            t.beats == 0,
+            t.words == 0,
+            t.offset[:beat_bits] != 0,
+            t.packed != (weights & int(config.packed_weights)),
+            maps & ((t.rows == 0) | (t.strip_rows == 0) | (t.row_words == 0)),
+        ).any()
+        faults = {
+            ErrorCode.BAD_CHECK: ~self.sound,
+            ErrorCode.BAD_VERSION: self.version != VERSION,
+            ErrorCode.BAD_OPCODE: self.opcode > max(Opcode),
+            ErrorCode.BAD_FIELD: (weights | parameters | maps) & bad_field,
+            ErrorCode.OUT_OF_RANGE: (weights | parameters | maps) & (t.base + words > depth),
+        }
+        m.d.comb += self.error.valid.eq(Cat(*faults.values()).any())
+        for code, fault in reversed(faults.items()):
+            with m.If(fault):
+                m.d.comb += self.error.code.eq(code)
+        return m
