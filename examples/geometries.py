@@ -14,7 +14,7 @@ def main(model: str, inputs: str | None = None) -> None:
     for size in (8, 16, 32):
         for strips in (1, 2, 4):
             config = base.replace(name=f"{size}x{size}x{strips}", rows=size, lanes=size, strips=strips, post=4)
-            result = setun.simulate(setun.compile_model(model, config, calibration=calibration))
+            result = setun.simulate(setun.compile_model(model, config, calibration=calibration), None)
             rows.append((config.name, config.multipliers, result.cycles, 100 * result.utilisation))
     print(table(("rows x lanes x strips", "multipliers", "cycles", "utilisation %"), rows))
 

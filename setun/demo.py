@@ -122,8 +122,10 @@ def run_demo(folder: str | Path, say: Callable[[str], None] = lambda line: None)
             save(program, temporary)
         say(f"{encoding:<9} compiled for {config.name}: {len(program.image)} bytes")
         run = simulate(program, samples)
-        answers.append(run.logits)
-        say(f"{encoding:<9} simulated: {run.cycles} cycles for {len(samples)} inputs")
+        logits = run.logits
+        assert logits is not None  # there were samples
+        answers.append(logits)
+        say(f"{encoding:<9} simulated: {run.cycles} cycles an input, multipliers busy {run.utilisation:.0%} of them")
         verilog.write(config, make_folder(folder / f"verilog-{encoding}"))
         say(f"{encoding:<9} Verilog written; building and running it under Verilator ...")
         report = verify(program, samples, images=len(samples))
@@ -134,16 +136,16 @@ def run_demo(folder: str | Path, say: Callable[[str], None] = lambda line: None)
         results.append(
             EncodingResult(
                 encoding=str(encoding),
-                cycles_per_input=run.cycles // len(samples),
+                cycles_per_input=run.cycles,
                 cycles_model=report.cycles_model,
                 cycles_rtl=report.cycles_rtl,
                 outputs_compared=report.outputs_compared,
                 output_mismatches=report.output_mismatches,
                 counters_compared=report.counters_compared,
                 counter_mismatches=report.counter_mismatches,
-                argmax_differs=int((run.logits.argmax(1) != wanted.argmax(1)).sum()),
-                largest_difference=float(np.abs(run.logits - wanted).max()),
-                correct=int((run.logits.argmax(1) == label).sum()),
+                argmax_differs=int((logits.argmax(1) != wanted.argmax(1)).sum()),
+                largest_difference=float(np.abs(logits - wanted).max()),
+                correct=int((logits.argmax(1) == label).sum()),
                 memory_bits=memory_bits(config),
                 program_bytes=len(program.image),
                 verified=report.passed,

@@ -35,12 +35,15 @@ def run(
 
     with replacing(output) as temporary, working(f"running {program}"):
         result = run_simulation(load(program), load_array(input_file, key))
+        logits = result.logits
+        assert logits is not None  # there were samples
         with temporary.open("wb") as file:
-            np.savez(file, logits=result.logits)
+            np.savez(file, logits=logits)
     if json:
-        print_json({"output": str(output), "images": len(result.logits), "cycles": result.cycles})
+        counts = {"runs": result.runs, "cycles": result.cycles, "init_cycles": result.init_cycles}
+        print_json({"output": str(output), "images": len(logits), **counts})
     else:
-        typer.echo(f"{len(result.logits)} inputs in {result.cycles} cycles; wrote {output}")
+        typer.echo(f"{len(logits)} inputs, {result.runs} runs of {result.cycles} cycles; wrote {output}")
 
 
 def simulate(
