@@ -26,8 +26,8 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
     ),
     (
         Config(
-            name="imagenet", rows=32, lanes=32, strips=7, post=8, accumulator_bits=22, activation_words=5120,
-            weight_words=576, parameter_words=128, axi_data_bits=256, counter_records=4096,
+            name="imagenet", rows=32, lanes=32, strips=7, post=8, accumulator_bits=22, activation_words=5600,
+            weight_words=512, parameter_words=128, axi_data_bits=256, counter_records=4096,
         ),
         "ResNet-18 and larger at 224 x 224 in 3.7 Mbit of on-chip memory: maps of 112 to 7 rows divide by 7 strips.",
     ),

@@ -1,41 +1,62 @@
 """A first layer with few channels, unfolded by the host (im2col).
 
 Three colour channels would leave most lanes idle at each of kh*kw positions; laid out as channels, the kernel's taps
-fill them. The price is a larger input to load and to hold.
+fill them. The price is a larger input to load and to hold. Unfolding only the kernel's columns is the middle way.
 """
 
 from dataclasses import replace
 
-from setun_compiler.backend.plan import Plan, blocks_of
+from setun_compiler.backend.plan import Op, Plan, Tensor, blocks_of
+from setun_compiler.network import Integers
 from setun_compiler.program import Unfold
 
 
-def unfold_input(plan: Plan) -> Plan | None:
-    """The plan with the input as patches and its only reader as a 1 x 1 convolution; None where that cannot pay."""
+def unfolded_inputs(plan: Plan) -> list[Plan]:
+    """Plans whose input is laid out as patches of the whole kernel, or of a kernel row; none where it cannot pay."""
     consumers = [op for op in plan.ops if op.source == plan.input]
-    op, tensor, target = consumers[0], plan.tensors[plan.input], plan.tensors[consumers[0].target]
-    taps = op.kernel[0] * op.kernel[1] * tensor.channels
-    blocks = blocks_of(taps, plan.config)
-    saves = blocks < op.kernel[0] * op.kernel[1] * tensor.blocks
-    if len(consumers) > 1 or op.conv_groups > 1 or not saves:
-        return None
+    op, tensor = consumers[0], plan.tensors[plan.input]
+    if len(consumers) > 1 or op.conv_groups > 1:
+        return []
+    whole, row = op.kernel, (1, op.kernel[1])
+    taken = [kernel for kernel in dict.fromkeys((whole, row)) if _saves(plan, op, tensor, kernel)]
+    return [_unfold(plan, op, tensor, kernel) for kernel in taken]
+
+
+def _saves(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> bool:
+    """Whether patches of ``kernel`` take fewer steps than its positions one by one."""
+    return blocks_of(kernel[0] * kernel[1] * tensor.channels, plan.config) < kernel[0] * kernel[1] * tensor.blocks
+
+
+def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan:
+    """The plan with patches of ``kernel`` (the op's own, or one row of it) as channels."""
     layer = next(layer for layer in plan.network.layers if layer.target == op.target)
+    target, rows_too = plan.tensors[op.target], kernel == op.kernel
+    top, left, bottom, right = layer.padding
     unfold = Unfold(
-        rows=tensor.rows, cols=tensor.cols, channels=tensor.channels, kernel=op.kernel, stride=op.stride,
-        dilation=op.dilation, padding=layer.padding, pad_value=op.pad_value,
+        rows=tensor.rows, cols=tensor.cols, channels=tensor.channels, kernel=kernel,
+        stride=op.stride if rows_too else (1, op.stride[1]),
+        dilation=op.dilation if rows_too else (1, op.dilation[1]),
+        padding=(top, left, bottom, right) if rows_too else (0, left, 0, right),
+        pad_value=op.pad_value,
     )  # fmt: skip
     patches = replace(
         tensor,
-        channels=taps,
+        channels=kernel[0] * kernel[1] * tensor.channels,
         # only pixels that some pooling window covers
-        rows=(target.rows - 1) * op.pool.row_stride + op.pool.rows,
+        rows=(target.rows - 1) * op.pool.row_stride + op.pool.rows if rows_too else tensor.rows,
         cols=(target.cols - 1) * op.pool.col_stride + op.pool.cols,
-        blocks=blocks,
+        blocks=blocks_of(kernel[0] * kernel[1] * tensor.channels, plan.config),
     )
-    unfolded = replace(
-        op,
-        weights=op.weights.transpose(0, 2, 3, 1).reshape(op.channels, taps, 1, 1),
-        stride=(1, 1), dilation=(1, 1), pad_top=0, pad_left=0, pad_value=0,
-    )  # fmt: skip
+    changes = {"stride": (1, 1), "dilation": (1, 1), "pad_top": 0, "pad_left": 0, "pad_value": 0} if rows_too else {
+        "stride": (op.stride[0], 1), "dilation": (op.dilation[0], 1), "pad_left": 0,
+    }  # fmt: skip
+    unfolded = replace(op, weights=_as_channels(op.weights, kernel), **changes)
     ops = tuple(unfolded if other is op else other for other in plan.ops)
     return plan.with_(unfold=unfold, ops=ops, tensors={**plan.tensors, plan.input: patches})
+
+
+def _as_channels(weights: Integers, kernel: tuple[int, int]) -> Integers:
+    """Weights (out, in, kh, kw) with the patch's taps as input channels, in the order of :class:`Unfold`."""
+    out, _, rows, _ = weights.shape
+    taps = weights.transpose(0, 2, 3, 1)  # (out, kh, kw, in)
+    return taps.reshape(out, rows // kernel[0], -1).transpose(0, 2, 1).reshape(out, -1, rows // kernel[0], 1)
