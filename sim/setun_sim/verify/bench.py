@@ -80,15 +80,15 @@ async def _launch(driver: Driver, memory: Memory, job: Job, launch: Launch, area
     )
     memory.configure([area for area in areas.values() if area.data], timing, faults)
     await driver.set_bases({region: area.base for region, area in areas.items()})
-    await driver.start(areas[Region.PROGRAM].base + launch.offset)
+    await driver.start(launch.offset)
 
 
 async def _collect(driver: Driver, memory: Memory, launch: Launch, number: int, index: int) -> Result:
     """Wait for the end and read everything back."""
     if not await driver.wait(launch.limit):
         return Result(job=number, launch=index, ended=False, strayed=memory.strayed)
-    status = await driver.status()
+    outcome = await driver.outcome()
     return Result(
-        job=number, launch=index, ended=True, error=status.error, error_index=status.index, cycles=status.cycles,
+        job=number, launch=index, ended=True, error=outcome.error, error_index=outcome.index, cycles=outcome.cycles,
         counters=await driver.counters(launch.count), strayed=memory.strayed,
     )  # fmt: skip

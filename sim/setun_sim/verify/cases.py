@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from setun_compiler.layout import unpack_map
 from setun_compiler.program import Program
+from setun_hw.descriptor import Opcode
+from setun_sim.timeline import COMPUTE_COUNTERS, TRANSFER_COUNTERS
 from setun_sim.verify.jobs import Job, Launch, Result
 from setun_sim.verify.report import Mismatch
 
-#: names of the eight counter words (docs/machine.md, "Performance counters"), COMPUTE's and the others'
-COMPUTE_WORDS = ("start", "end", "steps", "wait_load", "wait_drain", "wait_store", "words", "opcode")
-TRANSFER_WORDS = ("start", "end", "beats", "wait_compute", "wait_memory", "wait_port", "words", "opcode")
 #: cycles of slack before a launch counts as hung, beyond ten times what the model says
 PATIENCE = 20_000
 
@@ -105,7 +104,7 @@ def compare_outputs(program: Program, launch: int, golden: Regions, got: Regions
 
 
 def compare_counters(launch: int, expected: Counters, got: Result, timed: bool) -> tuple[int, list[Mismatch]]:
-    """Counter words compared, and one entry for each that differs; without ``timed`` only those that time does not change."""
+    """Counter words compared, and one entry for each that differs; only what time leaves alone unless ``timed``."""
     compared = 0
     mismatches: list[Mismatch] = []
     if timed:
@@ -113,7 +112,7 @@ def compare_counters(launch: int, expected: Counters, got: Result, timed: bool) 
         if expected.cycles != got.cycles:
             mismatches.append(_counter(launch, -1, "cycles", expected.cycles, got.cycles))
     for index, (model, words) in enumerate(zip(expected.records, got.counters, strict=True)):
-        names = COMPUTE_WORDS if model[7] == 5 else TRANSFER_WORDS
+        names = COMPUTE_COUNTERS if model[7] == Opcode.COMPUTE else TRANSFER_COUNTERS
         for position, name in enumerate(names):
             if timed or name in ("steps", "beats", "words", "opcode"):
                 compared += 1

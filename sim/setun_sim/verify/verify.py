@@ -152,8 +152,11 @@ def build_accelerator(config: Config, cache: Path | None = None) -> Simulation:
 
 def predict(case: Case) -> list[Counters]:
     """The simulator's counters of the init list and of each run."""
-    found = timeline(case.program, latency=case.latency, interval=case.interval)
-    raise NotImplementedError(found)
+    init, run = (
+        timeline(case.program, latency=case.latency, interval=case.interval, init=first) for first in (True, False)
+    )
+    kept = case.program.config.counter_records
+    return [Counters(cycles=t.cycles, records=t.counters[:kept].tolist()) for t in (init, *[run] * len(case.inputs))]
 
 
 def expect(case: Case, counters: list[Counters]) -> Expectation:
