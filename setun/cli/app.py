@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from setun.cli import compiling, demonstrating, generating, looking, running, verifying
+from setun.cli import compiling, demonstrating, generating, looking, modelling, running, verifying
 from setun_hw.errors import SetunError
 
 
@@ -69,3 +69,4 @@ app.command("verify")(verifying.verify)
 app.command("info")(looking.info)
 app.command("configs")(looking.configs)
 app.command("doctor")(looking.doctor)
+app.command("models")(modelling.models)

@@ -118,7 +118,9 @@ def test_running_out_of_memory_is_a_sentence(
     assert refused(done) == "there is not enough memory for this input"
 
 
-@pytest.mark.parametrize("arguments", [("nothing",), ("run",), ("info", "a", "b"), ("verify", "a", "--images", "0")])
+@pytest.mark.parametrize(
+    "arguments", [("nothing",), ("run",), ("info", "a", "b"), ("verify", "a", "--images", "0"), ("models", "lenet5")]
+)
 def test_wrong_usage_ends_with_status_2(command: Command, arguments: tuple[str, ...]) -> None:
     done = command(*arguments)
     assert done.exit_code == 2
@@ -151,3 +153,8 @@ def open_when_read(pipe: Path, seconds: float) -> int:
         except OSError:
             assert time.monotonic() < deadline, "nobody reads the pipe"
             time.sleep(0.05)
+
+
+def test_an_unknown_network_is_refused(command: Command, tmp_path: Path) -> None:
+    assert refused(command("models", "resnet21", "-o", tmp_path / "m.onnx")).startswith("unknown network 'resnet21': ")
+    assert list(tmp_path.iterdir()) == []

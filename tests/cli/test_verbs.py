@@ -147,6 +147,17 @@ def test_doctor_says_how_to_get_what_is_missing(command: Command, monkeypatch: p
     assert "c++ is missing: apt install g++\n" in done.stdout
 
 
+def test_models_are_listed_and_written_and_compile(command: Command, tmp_path: Path) -> None:
+    names = [model["name"] for model in document(command("models", "--json"))["models"]]
+    assert {"lenet5", "vgg-s", "resnet20", "resnet18", "alexnet"} <= set(names)
+    assert all(len(line) <= 80 for line in command("models").stdout.splitlines())
+    model = tmp_path / "lenet.onnx"
+    written = document(command("models", "lenet5", "-o", model, "--width", 4, "--json"))
+    assert written["bytes"] == model.stat().st_size
+    done = command("compile", model, "-o", tmp_path / "n.setun", "--config", "tiny", "--input-range", 0, 1)
+    assert done.exit_code == 0, done.stderr
+
+
 @pytest.mark.rtl
 @pytest.mark.slow
 def test_verify_finds_no_mismatch(command: Command, digits: Path) -> None:

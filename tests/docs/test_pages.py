@@ -34,7 +34,9 @@ def test_the_command_page_describes_every_verb_and_option() -> None:
         assert f"setun {name}" in sections
         for parameter in command.params:
             if parameter.name not in ("help", "json"):
-                names = [option for option in parameter.opts if option.startswith("--")] or [parameter.metavar]
+                names = [option for option in parameter.opts if option.startswith("--")] or [
+                    parameter.metavar.strip("[]")
+                ]
                 assert f"`{names[0]}" in sections[f"setun {name}"], f"{name} {names[0]}"
 
 
