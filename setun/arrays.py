@@ -70,6 +70,10 @@ def _read(path: Path, file: IO[bytes], size: int) -> NDArray[Any]:
         raise ArrayError(f"{path}: neither an npy nor an npz file ({first})") from None
     if dtype.kind not in "biuf":
         raise ArrayError(f"{path}: elements must be numbers, not {dtype}")
+    if 0 in shape:
+        raise ArrayError(f"{path}: is empty, its shape is {shape}")
+    if not shape:
+        raise ArrayError(f"{path}: holds a single number, not one row for each input")
     needed = math.prod(shape) * dtype.itemsize
     if needed > LARGEST_ARRAY:
         raise ArrayError(f"{path}: an array of {needed} bytes is larger than the {LARGEST_ARRAY} that are accepted")

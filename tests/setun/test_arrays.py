@@ -41,9 +41,16 @@ def test_content_not_name_tells_the_kind(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_array(tmp_path / "x.npy"), np.arange(3))
 
 
-def test_an_empty_array_is_an_array(tmp_path: Path) -> None:
+def test_an_empty_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((0, 4)))
-    assert load_array(tmp_path / "x.npy").shape == (0, 4)
+    with pytest.raises(ArrayError, match=r"^.*x\.npy: is empty, its shape is \(0, 4\)$"):
+        load_array(tmp_path / "x.npy")
+
+
+def test_a_single_number_is_no_array(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.float32(1))
+    with pytest.raises(ArrayError, match=r"^.*x\.npy: holds a single number, not one row for each input$"):
+        load_array(tmp_path / "x.npy")
 
 
 def test_a_missing_key_is_named_beside_those_that_are_there(tmp_path: Path) -> None:
