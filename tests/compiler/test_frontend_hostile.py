@@ -1,4 +1,4 @@
-"""Damaged and hostile model files: each is refused with one printable sentence, and nothing it asks for is allocated."""
+"""Damaged and hostile model files: each is refused with one printable sentence, and nothing huge is allocated."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -344,7 +344,38 @@ def _structure(content: bytearray) -> list[int]:
     return np.flatnonzero(dense).tolist() or [0]
 
 
+@pytest.mark.parametrize(
+    ("node", "values", "sentence"),
+    [
+        (make_node("Div", ["s"], ["a"], name="n"), {}, r"^Div 'n' must have 2 inputs, not 1$"),
+        (make_node("Where", ["s", "", "s"], ["a"], name="n"), {}, r"^Where 'n' must have 3 inputs, not 2$"),
+        (make_node("Relu", ["s", "s"], ["a"], name="n"), {}, r"^Relu 'n' must have 1 inputs, not 2$"),
+        (
+            make_node("QuantizeLinear", ["s", "step"], ["a"], name="n"),
+            {"step": np.float32(0)},
+            r"^QuantizeLinear 'n': its scale must be positive and finite$",
+        ),
+        (
+            make_node("Add", ["s", "two"], ["a"], name="n"),
+            {"two": np.ones(2, np.float32)},
+            r"^Add 'n' is malformed \(shape",
+        ),
+    ],
+)
+def test_elementwise_nodes_with_wrong_inputs_are_named(
+    node: onnx.NodeProto, values: dict[str, Any], sentence: str, save: Save
+) -> None:
+    nodes = [make_node("MatMul", ["x", "w"], ["s"]), node, make_node("MatMul", ["a", "w"], ["y"])]
+    refused(save(nodes, ["N", 4], {"w": W, **values}), sentence)
+
+
 def test_malformed_attributes_are_reported_with_the_node(save: Save) -> None:
     nodes: list[Any] = [make_node("Conv", ["x", "w"], ["y"], name="c", strides=[0, 1])]
     path = save(nodes, ["N", 1, 4, 4], {"w": np.ones((1, 1, 2, 2), np.float32)})
     refused(path, r"^Conv 'c': kernel, strides, dilations or pads are out of range$")
+
+
+def test_a_name_that_is_not_utf_8_is_refused(save: Save) -> None:
+    path = save(bad("nothing"))
+    path.write_bytes(path.read_bytes().replace(b"fc", b"\xff\xfe"))
+    refused(path, r"a name in the model is not valid UTF-8$")

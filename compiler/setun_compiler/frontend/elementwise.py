@@ -196,10 +196,17 @@ def quantize_range(node: Node, zero: Array | None) -> tuple[int, int]:
     return integer_range(np.dtype(target))
 
 
+def _scale(node: Node, x: Inputs) -> Array:
+    scale = present(node, x, 1)
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise ModelError(f"{node}: its scale must be positive and finite")
+    return scale
+
+
 def _quantize(node: Node, x: Inputs) -> Array:
     zero = _optional(x, 2)
     low, high = quantize_range(node, zero)
-    codes = np.rint(present(node, x, 0) / present(node, x, 1))
+    codes = np.rint(present(node, x, 0) / _scale(node, x))
     return np.clip(codes + (0 if zero is None else zero.astype(np.int64)), low, high).astype(np.int64)
 
 
@@ -229,7 +236,8 @@ def quant_range(node: Node, bits: Array) -> tuple[int, int]:
 
 
 def _quant(node: Node, x: Inputs) -> Array:
-    value, scale, zero, bits = (present(node, x, index) for index in range(4))
+    value, zero, bits = (present(node, x, index) for index in (0, 2, 3))
+    scale = _scale(node, x)
     low, high = quant_range(node, bits)
     codes = value / scale + zero
     if (low, high) in ((-1, 0), (0, 0)) and node.integer("signed", 1):  # one signed bit means -1 and +1
@@ -273,6 +281,30 @@ ELEMENTWISE: dict[tuple[str, str], Function] = {
     ("", "QuantizeLinear"): _quantize, ("", "DequantizeLinear"): _dequantize,
     ("qonnx", "Quant"): _quant, ("qonnx", "IntQuant"): _quant, ("qonnx", "BipolarQuant"): _bipolar,
 }  # fmt: skip
+
+
+#: fewest and most inputs of operators that do not have just one
+_INPUTS: dict[str, tuple[int, int]] = {
+    "Clip": (1, 3), "Where": (3, 3), "PRelu": (2, 2), "BatchNormalization": (5, 5), "CastLike": (2, 2),
+    "QuantizeLinear": (2, 3), "DequantizeLinear": (2, 3), "Quant": (4, 4), "IntQuant": (4, 4), "BipolarQuant": (2, 2),
+    **dict.fromkeys(("Min", "Max", "Sum", "Mean"), (1, 64)),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Mod", "And", "Or", "Xor", "Equal"), (2, 2)),
+    **dict.fromkeys(("Greater", "GreaterOrEqual", "Less", "LessOrEqual"), (2, 2)),
+}  # fmt: skip
+
+
+def check_inputs(node: Node) -> None:
+    """An elementwise node has as many inputs as its operator takes; those of Clip and zero points may be left out.
+
+    Raises
+    ------
+    ModelError
+        Naming the node.
+    """
+    least, most = _INPUTS.get(node.op, (1, 1))
+    if not least <= len(node.inputs) <= most or not all(node.inputs[:least]):
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise ModelError(f"{node} must have {wanted} inputs, not {sum(map(bool, node.inputs))}")
 
 
 def aligned(node: Node, inputs: tuple[Array | None, ...], shape: tuple[int, ...], index: int) -> Array | None:

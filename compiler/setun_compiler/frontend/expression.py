@@ -73,11 +73,12 @@ class Expression:
     def affine(self, groups: int) -> tuple[Floats, Floats] | None:
         """(a, b), each (groups,), when the expression is a*leaf + b by its operators alone; else None."""
         forms: dict[int, tuple[Floats, Floats]] = {}
-        for part in self.parts():
-            form = (np.ones(1), np.zeros(1)) if part.node is None else _affine(part, forms)
-            if form is None:
-                return None
-            forms[part.serial] = form
+        with np.errstate(all="ignore"):
+            for part in self.parts():
+                form = (np.ones(1), np.zeros(1)) if part.node is None else _affine(part, forms)
+                if form is None:
+                    return None
+                forms[part.serial] = form
         a, b = forms[self.serial]
         return np.broadcast_to(a, groups).copy(), np.broadcast_to(b, groups).copy()
 

@@ -2,6 +2,8 @@
 
 import math
 import stat
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,8 @@ def load(path: Path) -> tuple[Graph, str]:
         raise ModelError(f"{path}: not an ONNX model") from None
     if not model.HasField("graph") or (not model.graph.node and not model.graph.output):
         raise ModelError(f"{path}: the model's graph is empty")
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise ModelError(f"{path}: a name in the model is not valid UTF-8")
     if model.graph.sparse_initializer:
         raise ModelError(f"{path}: sparse initializers are not supported")
     files = ExternalFiles(path.parent)
@@ -76,6 +80,28 @@ def load(path: Path) -> tuple[Graph, str]:
         input=_value(_only(inputs, "input")), output=_value(_only(list(model.graph.output), "output")),
     )  # fmt: skip
     return graph, files.digest(data)
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[object]:
+    """Every string the front end reads; protobuf hands out those that are not UTF-8 as bytes."""
+    graph = model.graph
+    for function in model.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+    for node in chain(graph.node, *(function.node for function in model.functions)):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name)
+            yield from _tensor_texts(attribute.t)
+    for tensor in graph.initializer:
+        yield from _tensor_texts(tensor)
+    yield from (value.name for value in chain(graph.input, graph.output))
+    yield from (entry.domain for entry in model.opset_import)
+
+
+def _tensor_texts(tensor: onnx.TensorProto) -> Iterator[object]:
+    yield tensor.name
+    for entry in tensor.external_data:
+        yield from (entry.key, entry.value)
 
 
 def _read(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.graph import Graph
 from setun_compiler.frontend.load import load
 from setun_compiler.frontend.output import finish, leave_ranking_to_the_host
-from setun_compiler.frontend.trace import Tracer, supported
+from setun_compiler.frontend.trace import MALFORMED, Tracer, supported
 from setun_compiler.network import Network
 
 
@@ -71,7 +71,13 @@ def read(
     if calibration is not None and (calibration.dtype.kind not in "fiu" or not calibration.size):
         raise ModelError("calibration samples must be numbers, at least one")
     tracer = Tracer.start(graph, input_range, calibration)
-    output = finish(graph, tracer.builder, tracer.run())
+    result = tracer.run()
+    try:
+        output = finish(graph, tracer.builder, result)
+    except MALFORMED as error:
+        raise ModelError(
+            f"output {printable(graph.output.name)} is malformed ({printable(str(error))[1:-1]})"
+        ) from None
     if tracer.builder.port is None:
         raise ModelError("the model's output does not depend on its input")
     network = Network(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from setun_compiler.frontend.builder import Builder
-from setun_compiler.frontend.elementwise import ELEMENTWISE, aligned
+from setun_compiler.frontend.elementwise import ELEMENTWISE, aligned, check_inputs
 from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fold import FOLDED, Folder, concatenate, shape_of
@@ -87,6 +87,8 @@ class Tracer:
         inputs = tuple(self.known[name] if name else None for name in node.inputs)
         constants = tuple(value if not isinstance(value, Tensor) else None for value in inputs)
         tensors = [value for value in inputs if isinstance(value, Tensor)]
+        if (node.domain, node.op) in ELEMENTWISE:
+            check_inputs(node)
         if not tensors:
             if node.op in LINEAR[:2] or node.op in POOLING:
                 raise ModelError(f"{node} works on constants only, which is not supported")
