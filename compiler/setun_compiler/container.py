@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save as to_safetensors
 
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.program import Program
@@ -29,7 +28,8 @@ MAX_BYTES = 4 << 30
 #: largest safetensors header, in bytes
 MAX_HEADER = 64 << 20
 #: arrays of a program, kept out of the JSON part
-_ARRAYS = {"image": np.uint8, "output_scale": np.float64, "output_bias": np.float64}
+_ARRAYS = {"image": "U8", "output_bias": "F64", "output_scale": "F64"}
+_KINDS = {"U8": np.uint8, "F64": np.float64}
 
 
 class ContainerError(SetunError):
@@ -58,7 +58,7 @@ def save(program: Program, path: str | Path) -> None:
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(to_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata))
+            file.write(_safetensors(arrays, metadata))
         temporary.chmod(0o644)
         os.replace(temporary, path)
     except OSError as error:
@@ -133,15 +133,28 @@ def _arrays(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
     if set(found) != set(_ARRAYS):
         raise ContainerError(f"{path}: must hold exactly the tensors {', '.join(sorted(_ARRAYS))}")
     arrays: dict[str, NDArray[Any]] = {}
-    for name, kind in _ARRAYS.items():
+    for name, wanted in _ARRAYS.items():
         entry = found[name]
-        wanted = "U8" if kind is np.uint8 else "F64"
         if entry["dtype"] != wanted or len(entry["shape"]) != 1:
             raise ContainerError(f"{path}: tensor {name} must be a vector of {wanted}")
-        arrays[name] = np.frombuffer(bytes(entry["data"]), kind)
-        if kind is np.float64 and not np.isfinite(arrays[name]).all():
+        arrays[name] = np.frombuffer(bytes(entry["data"]), _KINDS[wanted])
+        if wanted == "F64" and not np.isfinite(arrays[name]).all():
             raise ContainerError(f"{path}: tensor {name} holds a number that is not finite")
     return arrays
+
+
+def _safetensors(arrays: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
+    """A safetensors file; the same contents always give the same bytes, which the library's own writer does not promise."""
+    header: dict[str, Any] = {"__metadata__": metadata}
+    parts, at = [], 0
+    for name in sorted(_ARRAYS, key=lambda name: (_ARRAYS[name], name)):  # floats first, so that they lie aligned
+        part = np.ascontiguousarray(arrays[name], _KINDS[_ARRAYS[name]]).tobytes()
+        header[name] = {"dtype": _ARRAYS[name], "shape": list(arrays[name].shape), "data_offsets": [at, at + len(part)]}
+        parts.append(part)
+        at += len(part)
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + b"".join(parts)
 
 
 def _digest(text: str, arrays: dict[str, NDArray[Any]]) -> str:

@@ -75,14 +75,15 @@ def pack_map(codes: Codes, lanes: int, beat_bits: int) -> Units:
     blocks = ceil_div(channels, lanes)
     padded = pad_axis(codes, 2, blocks * lanes).reshape(digits, images, blocks, lanes, rows, cols)
     words = padded.transpose(1, 4, 5, 2, 0, 3).reshape(images, rows, cols * blocks * digits, lanes)
-    return pack_codes(to_beats(words, beat_bits // 2)).reshape(images, -1)
+    data = pack_codes(to_beats(words, beat_bits // 2))  # (images, rows, beats, bytes)
+    return data.reshape(images, rows * data.shape[2] * data.shape[3])
 
 
 def unpack_map(data: Units, shape: tuple[int, int, int], digits: int, lanes: int, beat_bits: int) -> Codes:
     """The reverse of :func:`pack_map` for maps of ``shape`` (channels, rows, cols)."""
     channels, rows, cols = shape
     blocks = ceil_div(channels, lanes)
-    beats = unpack_codes(data).reshape(len(data), rows, -1, beat_bits // 2)
+    beats = unpack_codes(data).reshape(len(data), rows, data.shape[1] * 8 // beat_bits // rows, beat_bits // 2)
     words = from_beats(beats, cols * blocks * digits, lanes).reshape(len(data), rows, cols, blocks, digits, lanes)
     return words.transpose(4, 0, 3, 5, 1, 2).reshape(digits, len(data), blocks * lanes, rows, cols)[:, :, :channels]
 

@@ -71,6 +71,14 @@ def _check_maps(program: Program) -> None:
                 raise RecordError("unfold is inconsistent")
             if elements != u.rows * u.cols * u.channels or m.channels != u.kernel[0] * u.kernel[1] * u.channels:
                 raise RecordError("unfold is inconsistent")
+            rows, cols = (
+                (size + before + after - (kernel - 1) * dilation - 1) // stride + 1
+                for size, before, after, kernel, dilation, stride in zip(
+                    (u.rows, u.cols), u.padding[:2], u.padding[2:], u.kernel, u.dilation, u.stride, strict=True
+                )
+            )
+            if rows < m.rows or cols < m.cols:
+                raise RecordError("unfold is inconsistent")
         elif elements != m.channels * m.rows * m.cols or min(port.shape, default=1) < 1:
             raise RecordError(f"{name} shape {port.shape} does not fit its map")
     port = program.input
