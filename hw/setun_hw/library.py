@@ -32,8 +32,8 @@ class Shared(Elaboratable):
         """Inputs and outputs by their signals' names."""
         raise NotImplementedError
 
-    def build(self) -> Module:
-        """The circuit itself."""
+    def build(self, library: "ModuleLibrary | None" = None) -> Module:
+        """The circuit itself; a library may say what it is for."""
         raise NotImplementedError
 
     def elaborate(self, platform: Any) -> Any:
@@ -44,12 +44,17 @@ class Shared(Elaboratable):
 class ModuleLibrary:
     """The shared modules that a design uses; handed to Amaranth in place of a platform."""
 
-    def __init__(self) -> None:
+    def __init__(self, top: Elaboratable, family: str | None) -> None:
+        self._top = top
+        #: FPGA family the circuits are shaped for, None for none in particular
+        self.family = family
         self._pending: dict[str, Shared] = {}
         self._written: set[str] = set()
 
-    def instance(self, component: Shared) -> Instance:
-        """An instance that takes the component's place; its module will be written."""
+    def instance(self, component: Shared) -> Instance | Module:
+        """An instance that takes the component's place; its module will be written. The design itself stays a circuit."""
+        if component is self._top:
+            return component.build(self)
         name = component.module_name
         if name not in self._written:
             self._pending.setdefault(name, component)
@@ -66,7 +71,7 @@ class ModuleLibrary:
         while self._pending:
             name, component = self._pending.popitem()
             self._written.add(name)
-            module = component.build()
+            module = component.build(self)
             inputs, outputs = component.pins()
             ports = [*inputs.values(), *outputs.values()]
             if component.clocked:
@@ -78,18 +83,16 @@ class ModuleLibrary:
         return "".join(texts)
 
 
-def convert(design: Elaboratable, name: str, ports: Any = None) -> str:
+def convert(design: Elaboratable, name: str, ports: Any = None, family: str | None = None) -> str:
     """RTLIL of a design in which equal :class:`Shared` components are one module.
 
     Parameters
     ----------
     design, name, ports:
         As for ``amaranth.back.rtlil.convert``.
+    family:
+        FPGA family to shape adders for: ``ice40`` or ``xilinx``; any other, and None, gives what suits all.
     """
-    library = ModuleLibrary()
-    if isinstance(design, Shared):
-        inputs, outputs = design.pins()
-        ports = ports or [*inputs.values(), *outputs.values()]
-        design = design.build()
+    library = ModuleLibrary(design, family)
     text = rtlil.convert(design, name=name, platform=library, ports=ports, emit_src=False)
     return text + library.modules()

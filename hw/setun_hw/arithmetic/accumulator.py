@@ -8,7 +8,7 @@ from setun_hw.cells import datapath
 from setun_hw.cells.models import instantiate
 from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
-from setun_hw.library import Shared
+from setun_hw.library import ModuleLibrary, Shared
 
 
 class Accumulator(Shared, wiring.Component):
@@ -46,7 +46,7 @@ class Accumulator(Shared, wiring.Component):
         inputs = {"sum": self.sum, "clear": self.clear, "scale": self.scale, "enable": self.enable}
         return inputs, {"value": self.value}
 
-    def build(self) -> Module:
+    def build(self, library: ModuleLibrary | None = None) -> Module:
         """Cells for ``ternary``, two's complement adders for the others."""
         m = Module()
         if self.config.encoding is Encoding.TERNARY:

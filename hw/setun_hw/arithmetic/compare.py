@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from setun_hw.cells import datapath
 from setun_hw.cells.models import instantiate
 from setun_hw.config import Config, Encoding
-from setun_hw.library import Shared
+from setun_hw.library import ModuleLibrary, Shared
 
 
 class _OfTwo(Shared, wiring.Component):
@@ -56,7 +56,7 @@ class Comparator(_OfTwo):
     def __init__(self, config: Config) -> None:
         super().__init__(config, 1)
 
-    def build(self) -> Module:
+    def build(self, library: ModuleLibrary | None = None) -> Module:
         """Cells for ``ternary``, a subtraction for the others."""
         m = Module()
         if self.config.encoding is Encoding.TERNARY:
@@ -83,7 +83,7 @@ class Maximum(_OfTwo):
     def __init__(self, config: Config) -> None:
         super().__init__(config, config.accumulator_width)
 
-    def build(self) -> Module:
+    def build(self, library: ModuleLibrary | None = None) -> Module:
         """A comparator and a choice."""
         m = Module()
         m.submodules.comparator = comparator = Comparator(self.config)

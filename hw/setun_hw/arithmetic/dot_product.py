@@ -6,12 +6,12 @@ from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from setun_hw.arithmetic.popcount import column_sum
+from setun_hw.arithmetic.popcount import sum_up
 from setun_hw.cells import datapath
 from setun_hw.cells.models import instantiate
 from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
-from setun_hw.library import Shared
+from setun_hw.library import ModuleLibrary, Shared
 
 
 class DotProduct(Shared, wiring.Component):
@@ -41,40 +41,39 @@ class DotProduct(Shared, wiring.Component):
         """Inputs and outputs by name."""
         return {"weights": self.weights, "digits": self.digits}, {"sum": self.sum}
 
-    def build(self) -> Module:
-        """Cells for ``ternary``, an adder tree of bits for the others."""
+    def build(self, library: ModuleLibrary | None = None) -> Module:
+        """Cells for ``ternary``, a tree of binary adders for the others."""
         m = Module()
-        if self.config.encoding is Encoding.TERNARY:
+        config = self.config
+        if config.encoding is Encoding.TERNARY:
             pairs = list(self._lanes())
             wires = {"weights": [w for w, _ in pairs], "digits": [a for _, a in pairs], "enable": [Const(1, 1)]}
-            m.d.comb += self.sum.eq(Cat(instantiate(m, datapath.dot_product(self.config), wires)["sum"]))
-        else:
-            m.d.comb += self.sum.eq(Cat(column_sum(m, self._columns(m), self.config.tree_registers)))
+            m.d.comb += self.sum.eq(Cat(instantiate(m, datapath.dot_product(config), wires)["sum"]))
+            return m
+        numbers = [number for lane, (w, a) in enumerate(self._lanes()) for number in self._product(m, lane, w, a)]
+        offset = config.lanes * (2 if config.encoding is Encoding.BINARY2 else 1)
+        family = library.family if library else None
+        m.d.comb += self.sum.eq(sum_up(m, numbers, -offset, sum_width(config), config.tree_registers, family))
         return m
 
     def _lanes(self) -> Iterator[tuple[Value, Value]]:
         for low in range(0, self.config.word_bits, 2):
             yield self.weights[low : low + 2], self.digits[low : low + 2]
 
-    def _columns(self, m: Module) -> list[list[Value]]:
-        """Bits by weight whose sum is the dot product, the constant that takes back the offsets included."""
-        width = sum_width(self.config)
-        columns: list[list[Value]] = [[] for _ in range(max(width, 3))]
-        offset = 0
-        for lane, (w, a) in enumerate(self._lanes()):
-            if self.config.encoding is Encoding.RAILS:
-                product = Signal(2, name=f"product_{lane}")
-                # plus rail and inverted minus rail: as many ones as the product plus one
-                m.d.comb += product.eq(Cat(w[0] & a[0] | w[1] & a[1], ~(w[0] & a[1] | w[1] & a[0])))
-                columns[0] += [product[0], product[1]]
-                offset += 1
-            else:
-                product = Signal(3, name=f"product_{lane}")
-                m.d.comb += product.eq(w.as_signed() * a.as_signed() + 2)
-                for weight in range(3):
-                    columns[weight].append(product[weight])
-                offset += 2
-        for weight in range(width):
-            if -offset >> weight & 1:
-                columns[weight].append(Const(1, 1))
-        return columns[:width]
+    def _product(self, m: Module, lane: int, w: Value, a: Value) -> list[Value]:
+        """Unsigned numbers whose sum is the product plus one (rails) or plus two."""
+        if self.config.encoding is Encoding.RAILS:
+            plus, not_minus = Signal(name=f"plus_{lane}"), Signal(name=f"not_minus_{lane}")
+            m.d.comb += [
+                plus.eq(w[0] & a[0] | w[1] & a[1]),
+                not_minus.eq(~(w[0] & a[1] | w[1] & a[0])),
+            ]
+            return [plus, not_minus]
+        product = Signal(3, name=f"product_{lane}")
+        with m.Switch(Cat(w, a)):
+            for code in range(16):
+                # a table, because a multiplication would become a multiplier block
+                first, second = (pair - 4 if pair & 2 else pair for pair in (code & 3, code >> 2))
+                with m.Case(code):
+                    m.d.comb += product.eq(first * second + 2)
+        return [product]

@@ -11,7 +11,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 
 from setun_hw.cells.netlist import ZERO, CellNetlist
 from setun_hw.cells.tables import CELLS
-from setun_hw.library import Shared
+from setun_hw.library import ModuleLibrary, Shared
 
 #: what a cell computes: its outputs by its inputs, in the order of its ports
 Logic = Callable[..., tuple[Value, ...]]
@@ -75,7 +75,7 @@ class Cell(Shared):
         outputs = {name: self.pin[name] for name in self.kind.outputs}
         return {name: signal for name, signal in self.pin.items() if name not in outputs}, outputs
 
-    def build(self) -> Module:
+    def build(self, library: ModuleLibrary | None = None) -> Module:
         """The cell's gates."""
         m = Module()
         inputs, outputs = self.pins()
