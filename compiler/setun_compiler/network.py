@@ -48,8 +48,57 @@ class Raw:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Affine:
+    """Fixed-point post-processing, in integers and so exact by definition; all arrays have shape (channels,).
+
+    With half(s) = 2**(s-1), or 0 for s = 0, and >> rounding down (so that everything rounds half up):
+
+        v   = (acc*m + acc2*m2 + res*r + b + half(shift)) >> shift
+        y   = (v*m1 + b1 + half(shift1)) >> shift1   where v >= pivot,   (v*m0 + b0 + half(shift1)) >> shift1   elsewhere
+        out = min(max(y, low), high)
+
+    With ``residual_after`` v goes without the residual, and out = clamp(y + ((res*r + half(shift)) >> shift)).
+    ``acc2`` is the sum with |w| of a two-scale layer, else 0; ``res`` the residual operand, else 0. v must fit the
+    accumulator (the compiler proves it; the hardware saturates). Max pooling takes the largest y of its window.
+    """
+
+    m: Integers
+    m2: Integers
+    r: Integers
+    b: Integers
+    shift: int
+    pivot: Integers
+    m0: Integers
+    b0: Integers
+    m1: Integers
+    b1: Integers
+    shift1: int
+    low: int
+    high: int
+    residual_after: bool = False
+    #: what ``target`` gets: codes by thresholds on ``out``; without it ``out`` itself
+    threshold: Threshold | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """The second operand of an :class:`Affine`: for output pixel (oy, ox) and channel c the sum over a window of a
+    fixed-point feature, at rows oy*row_step .. +rows-1, columns ox*col_step .. +cols-1, channel c modulo its channels.
+
+    A 1x1 window is the identity shortcut; a window with r holding its reciprocal size is average pooling; the modulo is
+    concatenation with itself.
+    """
+
+    source: str
+    rows: int = 1
+    cols: int = 1
+    row_step: int = 1
+    col_step: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Max pooling of the convolution's sums, before the threshold step. Windows lie wholly inside the map."""
+    """Max pooling of the convolution's sums (of y, where ``post`` is an :class:`Affine`). Windows lie wholly inside the map."""
 
     rows: int
     cols: int
@@ -59,21 +108,32 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """acc = convolution (cross-correlation) of ``source`` with ``weights``, pooled, then ``post``."""
+    """acc = convolution (cross-correlation) of ``source`` with ``weights``, pooled, then ``post``.
+
+    A layer without weights does no convolution: acc = 0 at each pixel of its output, and all comes from ``residual``.
+    """
 
     name: str
-    source: str  #: name of the input feature
-    target: str  #: name of the output feature
-    weights: Integers  #: (out channels, in channels / groups, kernel rows, kernel cols)
+    source: str | None  #: name of the input feature; None without weights
+    target: str | None  #: name of the output feature that other layers convolve, or of the network's output
+    #: name of the fixed-point output feature (``out`` of an Affine) that later layers take as residual
+    fixed: str | None = None
+    weights: Integers | None  #: (out channels, in channels / groups, kernel rows, kernel cols)
+    #: two scales for each channel (TTQ): acc2 is the same convolution with |weights|; weights are trits
+    two_scale: bool = False
     groups: int = 1
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
-    #: top, left, bottom, right
+    #: top, left, bottom, right; negative numbers crop
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     #: what padding reads as: the integer that stands for the real value 0
     pad_value: int = 0
     pool: Pool | None = None
-    post: Threshold | Raw
+    residual: Residual | None = None
+    #: channel, row and column of ``target`` at which the output's first one lies: concatenations and the states of unrolled
+    #: recurrent layers are features that several layers (and the port) fill piece by piece; nothing written reads as 0
+    at: tuple[int, int, int] = (0, 0, 0)
+    post: Threshold | Raw | Affine
 
 
 @dataclass(frozen=True, kw_only=True)
