@@ -78,9 +78,9 @@ class DemoResult:
     def to_text(self) -> str:
         """The comparison of encodings, for terminal and report."""
         lines: list[tuple[str, Callable[[EncodingResult], object]]] = [
-            ("cycles/input", lambda r: r.cycles_per_input),
-            ("cycles, simulator", lambda r: r.cycles_model),
-            ("cycles, Verilog", lambda r: r.cycles_rtl),
+            ("cycles of one input", lambda r: r.cycles_per_input),
+            ("cycles of all, simulator", lambda r: r.cycles_model),
+            ("cycles of all, Verilog", lambda r: r.cycles_rtl),
             ("output values compared", lambda r: r.outputs_compared),
             ("  mismatches", lambda r: r.output_mismatches),
             ("counters compared", lambda r: r.counters_compared),
@@ -125,7 +125,7 @@ def run_demo(folder: str | Path, say: Callable[[str], None] = lambda line: None)
         logits = run.logits
         assert logits is not None  # there were samples
         answers.append(logits)
-        say(f"{encoding:<9} simulated: {run.cycles} cycles an input, multipliers busy {run.utilisation:.0%} of them")
+        say(f"{encoding:<9} simulated: {run.cycles} cycles an input, utilisation {run.utilisation:.0%}")
         verilog.write(config, make_folder(folder / f"verilog-{encoding}"))
         say(f"{encoding:<9} Verilog written; building and running it under Verilator ...")
         report = verify(program, samples, images=len(samples))

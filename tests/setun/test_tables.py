@@ -9,6 +9,10 @@ def test_text_goes_left_and_numbers_go_right() -> None:
     )
 
 
+def test_numbers_may_be_text_and_a_dash_is_none() -> None:
+    assert table(("x", "y"), [("1.2e-06", "-"), ("5", "12")]) == "      x   y\n-------  --\n1.2e-06   -\n      5  12"
+
+
 def test_fractions_have_one_digit_and_long_cells_lose_their_middle() -> None:
     assert table(("n", "x"), [("0123456789", 1.25)], widest=6).splitlines()[2] == "01..89  1.2"
 
