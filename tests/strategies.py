@@ -56,9 +56,7 @@ class _Builder:
 
     def add_feature(self, shape: tuple[int, int, int], low: int, high: int) -> Feature:
         name = f"f{len(self.features)}"
-        self.features[name] = Feature(
-            name=name, channels=shape[0], rows=shape[1], cols=shape[2], low=low, high=high
-        )
+        self.features[name] = Feature(name=name, channels=shape[0], rows=shape[1], cols=shape[2], low=low, high=high)
         return self.features[name]
 
     def weights(self, shape: tuple[int, int, int, int]) -> Integers:

@@ -144,7 +144,7 @@ def _arrays(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _safetensors(arrays: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
-    """A safetensors file; the same contents always give the same bytes, which the library's own writer does not promise."""
+    """A safetensors file. Equal contents give equal bytes, which the library's own writer does not promise."""
     header: dict[str, Any] = {"__metadata__": metadata}
     parts, at = [], 0
     for name in sorted(_ARRAYS, key=lambda name: (_ARRAYS[name], name)):  # floats first, so that they lie aligned

@@ -19,13 +19,6 @@ def ceil_div(value: int, by: int) -> int:
     return -(-value // by)
 
 
-def beats_of(words: int, word_units: int, beat_units: int) -> int:
-    """Beats that a run of ``words`` words takes."""
-    if word_units >= beat_units:
-        return words * ceil_div(word_units, beat_units)
-    return ceil_div(words, beat_units // word_units)
-
-
 def to_beats(words: Units, beat_units: int) -> Units:
     """Runs of words, (..., words, units), as runs of beats, (..., beats, beat_units), unused units 0."""
     *lead, count, units = words.shape

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from setun_compiler.network import Feature, Integers, Layer, Network, Output, Port, Raw, Threshold
 
 RAW = "raw"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from setun_compiler import CompileError, compile_network
 from setun_compiler.backend.check_program import descriptors
 from setun_compiler.backend.choose_digits import choose_digits
@@ -18,7 +19,6 @@ from setun_compiler.digits import (
 )
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute
-
 from tests.compiler.small_network import network
 
 CONFIG = Config(name="test", rows=4, lanes=4, strips=2, post=2)
@@ -73,9 +73,16 @@ def test_codes_of_minus_five_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "low", "high", "planes"),
-    [(Encoding.TERNARY, -1, 1, 1), (Encoding.TERNARY, -14, 3, 4), (Encoding.RAILS, -2, 1, 1), (Encoding.RAILS, 0, 2, 2),
-     (Encoding.BINARY2, -9, 7, 3), (Encoding.BINARY2, 0, 0, 1), (Encoding.RAILS, -8, 7, 2)],
-)  # fmt: skip
+    [
+        (Encoding.TERNARY, -1, 1, 1),
+        (Encoding.TERNARY, -14, 3, 4),
+        (Encoding.RAILS, -2, 1, 1),
+        (Encoding.RAILS, 0, 2, 2),
+        (Encoding.BINARY2, -9, 7, 3),
+        (Encoding.BINARY2, 0, 0, 1),
+        (Encoding.RAILS, -8, 7, 2),
+    ],
+)
 def test_planes_that_a_raw_sum_needs(encoding: Encoding, low: int, high: int, planes: int) -> None:
     assert raw_planes_needed(low, high, encoding) == planes
 

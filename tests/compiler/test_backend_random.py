@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from setun_compiler import CompileError, compile_network, host, interpret
 from setun_compiler.backend.check_program import descriptors
 from setun_compiler.network import Integers, Network, Raw
@@ -13,7 +14,6 @@ from setun_compiler.program import Program
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Opcode, Region, Transfer
 from setun_sim import golden
-
 from tests.strategies import configs, integers_for, networks, samples_for
 
 SLOW = settings(
@@ -109,10 +109,15 @@ def chain() -> Network:
         out, channels = shapes[k + 1][0], shapes[k][0]
         thresholds = np.sort(random.integers(-3, 4, (out, 2)), axis=1)
         return Layer(
-            name=f"layer{k}", source=f"f{k}", target=f"f{k + 1}", padding=(pad,) * 4, stride=(stride, stride), pool=pool,
+            name=f"layer{k}",
+            source=f"f{k}",
+            target=f"f{k + 1}",
+            padding=(pad,) * 4,
+            stride=(stride, stride),
+            pool=pool,
             weights=random.integers(-1, 2, (out, channels, kernel, kernel)),
             post=Threshold(thresholds=thresholds, codes=np.tile([-1, 0, 1], (out, 1))),
-        )  # fmt: skip
+        )
 
     layers = (
         layer(0, 3, 1, 1, None),

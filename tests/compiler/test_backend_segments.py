@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from setun_compiler import CompileError, compile_network
 from setun_compiler.backend.check_program import descriptors
 from setun_compiler.backend.pack_weights import weight_codes
@@ -11,7 +12,6 @@ from setun_compiler.network import Pool
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute
-
 from tests.compiler.small_network import network
 
 CONFIG = Config(name="test", rows=4, lanes=4, strips=2, post=2, accumulator_bits=16)
@@ -55,10 +55,24 @@ def test_weight_words_lie_as_the_machine_page_says() -> None:
     config = CONFIG.replace(lanes=2, post=1)
     weights = np.arange(5 * 3 * 1 * 2).reshape(5, 3, 1, 2) - 14  # two or three trits each, all different
     op = Op(
-        name="op", source="x", target="y", weights=weights, conv_groups=1, stride=(1, 1), dilation=(1, 1), pad_top=0,
-        pad_left=0, pad_value=0, pool=Pool(rows=1, cols=1, row_stride=1, col_stride=1), thresholds=None, codes=None,
-        scale=np.ones(5), bias=np.zeros(5), weight_digits=4, macs=0,
-    )  # fmt: skip
+        name="op",
+        source="x",
+        target="y",
+        weights=weights,
+        conv_groups=1,
+        stride=(1, 1),
+        dilation=(1, 1),
+        pad_top=0,
+        pad_left=0,
+        pad_value=0,
+        pool=Pool(rows=1, cols=1, row_stride=1, col_stride=1),
+        thresholds=None,
+        codes=None,
+        scale=np.ones(5),
+        bias=np.zeros(5),
+        weight_digits=4,
+        macs=0,
+    )
     codes = weight_codes(op, Segment(first_group=0, groups=2, first_block=0, blocks=2, group_block_step=0), config)
     assert codes.shape == (2, 4 * 2 * 2, 8)
     digits = np.array([0, 1, -1])[codes]
@@ -66,7 +80,8 @@ def test_weight_words_lie_as_the_machine_page_says() -> None:
         for channel in range(3):
             for kw in range(2):
                 value = sum(
-                    3 ** (3 - j) * digits[out // 4, j * 4 + kw * 2 + channel // 2, out % 4 * 2 + channel % 2] for j in range(4)
+                    3 ** (3 - j) * digits[out // 4, j * 4 + kw * 2 + channel // 2, out % 4 * 2 + channel % 2]
+                    for j in range(4)
                 )
                 assert value == weights[out, channel, 0, kw]
     assert not digits[1, :, 2:].any()  # rows beyond channel 4
@@ -74,9 +89,7 @@ def test_weight_words_lie_as_the_machine_page_says() -> None:
 
 
 def test_layer_is_cut_when_its_parameters_exceed_their_memory() -> None:
-    net = network(
-        np.ones((32, 4, 1, 1), int), (4, 4, 4), thresholds=[[0, 1]] * 32, codes=[[-1, 0, 1]] * 32
-    )  # fmt: skip
+    net = network(np.ones((32, 4, 1, 1), int), (4, 4, 4), thresholds=[[0, 1]] * 32, codes=[[-1, 0, 1]] * 32)
     found = computes(compile_network(net, CONFIG.replace(parameter_words=8)))
     assert [d.groups for d in found] == [2, 2, 2, 2]  # 4 of 8 words at a time: the next half is fetched meanwhile
     assert [d.parameter_base for d in found] == [0, 4, 0, 4]

@@ -1,17 +1,25 @@
 """Dependencies between transfers and channel groups, worked out by hand."""
 
 import numpy as np
+
 from setun_compiler import compile_network
 from setun_compiler.backend.check_program import descriptors
 from setun_compiler.backend.hazards import Memory
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Descriptor, Opcode, Transfer
-
 from tests.compiler.small_network import network
 
 CONFIG = Config(
-    name="test", rows=4, lanes=4, strips=2, post=2, accumulator_bits=16, weight_words=256, parameter_words=64, axi_data_bits=32
+    name="test",
+    rows=4,
+    lanes=4,
+    strips=2,
+    post=2,
+    accumulator_bits=16,
+    weight_words=256,
+    parameter_words=64,
+    axi_data_bits=32,
 )
 
 
@@ -40,9 +48,15 @@ def test_groups_go_round_a_ring_and_wait_for_the_place_they_take() -> None:
     _, run = descriptors(dense(16, 64, CONFIG.replace(weight_words=32)))
     loads = [d for d in run if isinstance(d, Transfer) and d.opcode is Opcode.LOAD_WEIGHTS]
     assert shape(run) == [
-        "LOAD_WEIGHTS", "LOAD_ACTIVATIONS", "COMPUTE", "LOAD_WEIGHTS", "LOAD_WEIGHTS", "LOAD_WEIGHTS",
-        "STORE_ACTIVATIONS", "END",
-    ]  # fmt: skip
+        "LOAD_WEIGHTS",
+        "LOAD_ACTIVATIONS",
+        "COMPUTE",
+        "LOAD_WEIGHTS",
+        "LOAD_WEIGHTS",
+        "LOAD_WEIGHTS",
+        "STORE_ACTIVATIONS",
+        "END",
+    ]
     assert [d.base for d in loads] == [0, 16, 0, 16]
     assert [d.after for d in loads] == [0, 0, 1, 2]
     compute = run[2]
@@ -53,7 +67,7 @@ def test_groups_go_round_a_ring_and_wait_for_the_place_they_take() -> None:
 
 
 def test_ring_leaves_a_place_for_the_next_layer() -> None:
-    """Room for four groups: three go round, so that the next layer's first group need not wait for the last of this one."""
+    """Room for four groups: three go round, so that the next layer's first group need not wait for the last."""
     _, run = descriptors(dense(32, 64, CONFIG.replace(weight_words=64)))
     compute = next(d for d in run if isinstance(d, Compute))
     assert compute.weight_ring == 48

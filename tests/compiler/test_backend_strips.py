@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from setun_compiler import CompileError, compile_network
 from setun_compiler.backend.check_program import descriptors
 from setun_compiler.network import Feature, Layer, Network, Output, Pool, Port, Threshold
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Opcode
-
 from tests.strategies import configs, networks
 
 
@@ -25,11 +25,15 @@ def conv_chain(rows: int, channels: list[int], pooled: set[int], config: Config)
         features[f"f{k + 1}"] = Feature(name=f"f{k + 1}", channels=outputs, rows=rows, cols=rows, low=-1, high=1)
         layers.append(
             Layer(
-                name=f"layer{k}", source=f"f{k}", target=f"f{k + 1}", weights=np.ones((outputs, inputs, 3, 3), np.int64),
-                padding=(1, 1, 1, 1), pool=Pool(rows=2, cols=2, row_stride=2, col_stride=2) if k in pooled else None,
+                name=f"layer{k}",
+                source=f"f{k}",
+                target=f"f{k + 1}",
+                weights=np.ones((outputs, inputs, 3, 3), np.int64),
+                padding=(1, 1, 1, 1),
+                pool=Pool(rows=2, cols=2, row_stride=2, col_stride=2) if k in pooled else None,
                 post=Threshold(thresholds=np.array([[-1, 2]] * outputs), codes=np.array([[-1, 0, 1]] * outputs)),
             )
-        )  # fmt: skip
+        )
     net = Network(
         name="chain",
         port=Port(name="x", shape=features["f0"].shape, feature="f0", scale=1.0, zero=0),
@@ -96,7 +100,9 @@ def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool
         assert d.out_rows == 1 or d.row_step <= d.in_strip_rows
         assert d.batch == batch
         if not batch and d.in_strip_rows != d.row_step * d.out_rows:
-            target = next(layer for layer in program.layers if d in [descriptors(program)[1][k] for k in layer.descriptors])
+            target = next(
+                layer for layer in program.layers if d in [descriptors(program)[1][k] for k in layer.descriptors]
+            )
             assert target.out_shape[1] == d.out_rows, "the whole output lies in strip 0"
         assert rows <= config.strips * d.in_strip_rows
     loads = [d for d in descriptors(program)[1] if d.opcode is Opcode.LOAD_ACTIVATIONS]

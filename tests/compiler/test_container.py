@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+
 from setun_compiler import CompileError, compile_network, container
 from setun_compiler.container import ContainerError
 from setun_compiler.network import Network
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.descriptor import SIZE, Compute, unpack
-
 from tests.compiler.small_network import network
 from tests.strategies import configs, networks
 
@@ -47,7 +47,9 @@ def same(a: Program, b: Program) -> bool:
     return plain[0] == plain[1]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(net=networks(), config=configs(), batch=st.booleans())
 def test_saved_program_returns(net: Network, config: Config, batch: bool, tmp_path: Path) -> None:
     program = compile_network(net, config, batch=batch)
@@ -76,7 +78,7 @@ def test_every_truncation_is_refused(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "p.setun"
     container.save(program, path)
     data = path.read_bytes()
-    for size in [*range(0, 64), *range(64, len(data), 97), len(data) - 1]:
+    for size in [*range(64), *range(64, len(data), 97), len(data) - 1]:
         path.write_bytes(data[:size])
         with pytest.raises(ContainerError, match=r"^.*p\.setun: (is|was) .*$"):
             container.load(path)
@@ -86,7 +88,7 @@ def test_every_altered_byte_is_refused(program: Program, tmp_path: Path) -> None
     path = tmp_path / "p.setun"
     container.save(program, path)
     data = path.read_bytes()
-    for at in [*range(0, 300), *range(300, len(data), 41)]:
+    for at in [*range(300), *range(300, len(data), 41)]:
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         with pytest.raises(ContainerError):
             container.load(path)
@@ -160,7 +162,9 @@ def set_at(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_at("scratch_bytes", value=1 << 60), r"program\.scratch_bytes is out of range"),
     ],
 )
-def test_forged_fields_are_refused(program: Program, tmp_path: Path, change: Callable[[dict[str, Any]], None], text: str) -> None:
+def test_forged_fields_are_refused(
+    program: Program, tmp_path: Path, change: Callable[[dict[str, Any]], None], text: str
+) -> None:
     path = tmp_path / "p.setun"
     rewrite(path, program, change)
     with pytest.raises(ContainerError, match=f"^{path}: {text}$"):
@@ -223,7 +227,9 @@ def test_too_large_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "p.setun"
     with path.open("wb") as file:
         file.truncate(container.MAX_BYTES + 1)
-    with pytest.raises(ContainerError, match=r"^.*p\.setun: has 4294967297 bytes, more than the 4294967296 a program may have$"):
+    with pytest.raises(
+        ContainerError, match=r"^.*p\.setun: has 4294967297 bytes, more than the 4294967296 a program may have$"
+    ):
         container.load(path)
 
 

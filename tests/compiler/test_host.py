@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from setun_compiler import compile_network, host
 from setun_compiler.host import InputError
 from setun_compiler.layout import from_beats, pack_map, to_beats, unpack_map
 from setun_compiler.program import Program, Unfold
 from setun_hw.config import Config, Encoding
-
 from tests.compiler.small_network import network
 
 CONFIG = Config(name="test", rows=4, lanes=4, strips=2, post=2, accumulator_bits=16, axi_data_bits=32)
@@ -18,11 +18,13 @@ CONFIG = Config(name="test", rows=4, lanes=4, strips=2, post=2, accumulator_bits
 def program(config: Config = CONFIG, batch: bool = False, **port: object) -> Program:
     """A 1 x 1 convolution of 3 x 2 maps of two channels with values -4..4 (two trits)."""
     fields = {"scale": 0.5, **port}
-    return compile_network(network(np.ones((1, 2, 1, 1), int), (2, 3, 2), low=-4, high=4, port=fields), config, batch=batch)
+    return compile_network(
+        network(np.ones((1, 2, 1, 1), int), (2, 3, 2), low=-4, high=4, port=fields), config, batch=batch
+    )
 
 
 def test_bytes_of_a_small_map_by_hand() -> None:
-    """Row 0: pixel (1, -4), pixel (3, 0); words of four lanes are a byte, plane 0 first; a row takes one 4-byte beat."""
+    """Row 0: pixel (1, -4), pixel (3, 0); words of four lanes are a byte, plane 0 first; a row is a 4-byte beat."""
     samples = np.zeros((1, 2, 3, 2))
     samples[0, :, 0, 0] = 0.5, -2.0  # 1 = (0, 1), -4 = (-1, -1)
     samples[0, :, 0, 1] = 1.5, 0.0  # 3 = (1, 0)
@@ -96,8 +98,19 @@ def test_batch_fills_the_last_run_with_zeros() -> None:
 def test_unfolded_patches_by_hand() -> None:
     """2 x 2 kernel, one column of padding on the left: channels are kernel row, kernel column, channel."""
     maps = np.arange(1, 9).reshape(1, 2, 2, 2)  # channel 0: 1 2 / 3 4, channel 1: 5 6 / 7 8
-    found = host.unfold(maps, Unfold(rows=2, cols=2, channels=2, kernel=(2, 2), stride=(1, 1), dilation=(1, 1),
-                                     padding=(0, 1, 0, 0), pad_value=-9))  # fmt: skip
+    found = host.unfold(
+        maps,
+        Unfold(
+            rows=2,
+            cols=2,
+            channels=2,
+            kernel=(2, 2),
+            stride=(1, 1),
+            dilation=(1, 1),
+            padding=(0, 1, 0, 0),
+            pad_value=-9,
+        ),
+    )
     assert found.shape == (1, 8, 1, 2)
     assert found[0, :, 0, 0].tolist() == [-9, -9, 1, 5, -9, -9, 3, 7]
     assert found[0, :, 0, 1].tolist() == [1, 5, 2, 6, 3, 7, 4, 8]
@@ -107,18 +120,36 @@ def test_unfolded_patches_by_hand() -> None:
 def test_unfold_equals_its_definition(data: st.DataObject) -> None:
     draw = data.draw
     small = st.integers(1, 3)
-    kernel, stride, dilation = draw(st.tuples(small, small)), draw(st.tuples(small, small)), draw(st.tuples(small, small))
+    kernel, stride, dilation = (
+        draw(st.tuples(small, small)),
+        draw(st.tuples(small, small)),
+        draw(st.tuples(small, small)),
+    )
     padding = draw(st.tuples(*[st.integers(0, 2)] * 4))
     channels, rows, cols = draw(small), draw(st.integers(7, 9)), draw(st.integers(7, 9))
     maps = np.random.default_rng(draw(st.integers(0, 99))).integers(-9, 9, (2, channels, rows, cols))
-    found = host.unfold(maps, Unfold(rows=rows, cols=cols, channels=channels, kernel=kernel, stride=stride, dilation=dilation,
-                                     padding=padding, pad_value=7))  # fmt: skip
+    found = host.unfold(
+        maps,
+        Unfold(
+            rows=rows,
+            cols=cols,
+            channels=channels,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            padding=padding,
+            pad_value=7,
+        ),
+    )
     for oy in range(found.shape[2]):
         for ox in range(found.shape[3]):
             wanted = []
             for kh in range(kernel[0]):
                 for kw in range(kernel[1]):
-                    y, x = oy * stride[0] + kh * dilation[0] - padding[0], ox * stride[1] + kw * dilation[1] - padding[1]
+                    y, x = (
+                        oy * stride[0] + kh * dilation[0] - padding[0],
+                        ox * stride[1] + kw * dilation[1] - padding[1],
+                    )
                     inside = 0 <= y < rows and 0 <= x < cols
                     wanted += [int(maps[1, c, y, x]) if inside else 7 for c in range(channels)]
             assert found[1, :, oy, ox].tolist() == wanted

@@ -57,6 +57,8 @@ def _check_layer(layer: Layer, network: Network, known: set[str], raw: set[str])
     def refuse(what: str) -> None:
         raise CompileError(f"layer {layer.name!r}: {what}")
 
+    if layer.weights is None or not isinstance(layer.post, Threshold | Raw):
+        refuse("only convolutions followed by thresholds, or raw ones, can be compiled")
     if layer.source not in known:
         refuse(f"its input {layer.source!r} is made by no earlier layer")
     if layer.source in raw:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from setun_compiler.backend.pack_weights import parameter_beats, weight_beats
-from setun_compiler.layout import beats_of
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Mode, Opcode, Region, Transfer, unpack
 from setun_hw.errors import SetunError
+from setun_hw.external import transfer_beats
 
 
 class ProgramError(SetunError):
@@ -84,7 +83,6 @@ def _transfer_problems(d: Transfer, config: Config, regions: dict[Region, int], 
             yield f"words {d.base} to {d.base + d.words} leave a memory of {capacity}"
         if d.region != Region.PROGRAM:
             yield "weights and parameters must come from the PROGRAM region"
-        beats = weight_beats(d.words, config) if weights else parameter_beats(d.words, config)
         if weights and d.packed != config.packed_weights:
             yield "is packed otherwise than the configuration says"
     else:
@@ -97,7 +95,7 @@ def _transfer_problems(d: Transfer, config: Config, regions: dict[Region, int], 
             yield f"its rows leave banks of {config.activation_words} words"
         if d.opcode is Opcode.STORE_ACTIVATIONS and d.region not in (Region.OUTPUT, Region.SCRATCH):
             yield "results may be stored to the OUTPUT and SCRATCH regions only"
-        beats = d.rows * beats_of(d.row_words, config.word_bits, config.axi_data_bits)
+    beats = transfer_beats(config, d)
     if d.beats != beats:
         yield f"beats must be {beats}, not {d.beats}"
     if d.offset + beats * beat_bytes > regions[Region(d.region)]:

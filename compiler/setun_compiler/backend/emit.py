@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from setun_compiler.backend.hazards import Memory
-from setun_compiler.backend.pack_weights import parameter_beats, weight_beats
-from setun_compiler.backend.pieces import Data, Key, Piece, make_pieces
+from setun_compiler.backend.pieces import Data, Key, Piece, make_pieces, with_beats
 from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Plan, Run
 from setun_compiler.backend.scratch import External
 from setun_compiler.backend.stream import Slot, Streamer
@@ -120,11 +119,10 @@ class Emitter:
                 opcode=opcode, after=after, region=region, words=rows * tensor.row_words, base=buffer.base, rows=rows,
                 offset=outside.offset + buffer.first_row * outside.row_bytes, row_words=tensor.row_words,
                 strip_rows=tensor.rows if self.plan.batch else buffer.strip_rows,
-                beats=rows * tensor.row_beats(self.plan.config),
             )  # fmt: skip
         except DescriptorError as error:
             raise CompileError(f"feature {buffer.tensor!r}: {error}") from None
-        self._append(transfer, owner)
+        self._append(with_beats(transfer, self.plan.config), owner)
 
     # -- weights and parameters -----------------------------------------------------------------
     def prepare(self, step: Run) -> tuple[Slot, Slot]:
@@ -146,9 +144,9 @@ class Emitter:
         config, weights = self.plan.config, opcode is Opcode.LOAD_WEIGHTS
         transfer = Transfer(
             opcode=opcode, after=after, packed=int(weights and config.packed_weights), offset=offset, words=words,
-            base=base, beats=weight_beats(words, config) if weights else parameter_beats(words, config),
+            base=base,
         )  # fmt: skip
-        self._append(transfer, op)
+        self._append(with_beats(transfer, config), op)
 
     # -- compute --------------------------------------------------------------------------------
     def compute(self, step: Run, parameters: Slot, weights: Slot) -> None:
@@ -172,9 +170,7 @@ class Emitter:
         self._touch(write)
         index = len(self.run)
         try:
-            self._append(
-                compute_descriptor(self.plan, step, parameters, weights, piece, max(needs)), step.op
-            )
+            self._append(compute_descriptor(self.plan, step, parameters, weights, piece, max(needs)), step.op)
         except DescriptorError as error:
             raise CompileError(f"layer {op.name!r}: {error}") from None
         if weights.by_group:
@@ -210,7 +206,11 @@ class Emitter:
         """Where everything lay, and while which descriptors."""
         buffers = [
             Placement(
-                tensor=buffer.tensor, memory="activations", base=buffer.base, words=buffer.words, first=min(uses),
+                tensor=buffer.tensor,
+                memory="activations",
+                base=buffer.base,
+                words=buffer.words,
+                first=min(uses),
                 last=max(uses),
             )
             for buffer, uses in self._buffers.items()

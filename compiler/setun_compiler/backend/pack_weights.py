@@ -4,11 +4,11 @@ import numpy as np
 
 from setun_compiler.backend.plan import Op, Segment
 from setun_compiler.digits import Codes, to_codes
-from setun_compiler.layout import Units, beats_of, ceil_div, pack_bits, pack_codes, pad_axis, to_beats
+from setun_compiler.layout import Units, ceil_div, pack_bits, pack_codes, pad_axis, to_beats
 from setun_compiler.network import Integers
 from setun_hw.codec import bits_to_digits
 from setun_hw.config import Config, Encoding
-from setun_hw.packing import TRITS, pack
+from setun_hw.packing import pack
 
 
 def weight_codes(op: Op, segment: Segment, config: Config) -> Codes:
@@ -43,13 +43,6 @@ def weight_bytes(words: Codes, config: Config) -> Units:
     return pad_axis(data, -1, ceil_div(data.shape[-1], beat_bytes) * beat_bytes).ravel()
 
 
-def weight_beats(words: int, config: Config) -> int:
-    """Beats that a run of weight words takes."""
-    if config.packed_weights:
-        return words * ceil_div(ceil_div(config.rows * config.lanes, TRITS), config.axi_data_bits // 8)
-    return beats_of(words, config.weight_word_bits, config.axi_data_bits)
-
-
 def parameter_bits(op: Op, segment: Segment, config: Config) -> Units:
     """Bits of a segment's parameter words, (words, W * bits of a channel), lowest first; empty for raw results."""
     if op.thresholds is None or op.codes is None:
@@ -82,11 +75,6 @@ def parameter_bytes(words: Units, config: Config) -> Units:
     return pack_bits(to_beats(words, config.axi_data_bits)).ravel()
 
 
-def parameter_beats(words: int, config: Config) -> int:
-    """Beats that a run of parameter words takes."""
-    return beats_of(words, config.parameter_word_bits, config.axi_data_bits)
-
-
 def _bit_pairs(codes: Codes) -> Units:
     """Bits of two-bit codes (channels, ...), lowest first, flattened behind the first axis."""
-    return np.stack([codes & 1, codes >> 1], axis=-1).reshape(len(codes), -1)
+    return np.stack([codes & 1, codes >> 1], axis=-1).astype(np.uint8).reshape(len(codes), -1)

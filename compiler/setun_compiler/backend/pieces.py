@@ -1,15 +1,13 @@
 """Weights and parameters packed for the image, and the init list that loads what stays on chip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from setun_compiler.backend.pack_weights import (
-    parameter_beats,
     parameter_bits,
     parameter_bytes,
-    weight_beats,
     weight_bytes,
     weight_codes,
 )
@@ -18,6 +16,7 @@ from setun_compiler.backend.residency import choose_residency
 from setun_compiler.layout import Units
 from setun_hw.config import Config
 from setun_hw.descriptor import Opcode, Transfer
+from setun_hw.external import transfer_beats, weight_sharing
 
 #: a channel group of fewer beats is not worth a descriptor of its own
 SHORT_BEATS = 64
@@ -106,20 +105,24 @@ def make_pieces(plan: Plan, data: Data) -> Pieces:
     if weight_at:
         offset = data.append(weight_bytes(np.concatenate(kept_weights), config))
         packed = int(config.packed_weights)
-        beats = weight_beats(weight_at, config)
-        init.append(Transfer(opcode=Opcode.LOAD_WEIGHTS, packed=packed, offset=offset, words=weight_at, beats=beats))
+        init.append(Transfer(opcode=Opcode.LOAD_WEIGHTS, packed=packed, offset=offset, words=weight_at))
     if parameter_at:
         offset = data.append(parameter_bytes(np.concatenate(kept_parameters), config))
-        beats = parameter_beats(parameter_at, config)
-        init.append(Transfer(opcode=Opcode.LOAD_PARAMETERS, offset=offset, words=parameter_at, beats=beats))
+        init.append(Transfer(opcode=Opcode.LOAD_PARAMETERS, offset=offset, words=parameter_at))
     return Pieces(
-        weights=weights, parameters=parameters, init=tuple(init), weight_words=weight_at, parameter_words=parameter_at
-    )
+        weights=weights, parameters=parameters, weight_words=weight_at, parameter_words=parameter_at,
+        init=tuple(with_beats(transfer, config) for transfer in init),
+    )  # fmt: skip
+
+
+def with_beats(transfer: Transfer, config: Config) -> Transfer:
+    """The transfer with its beats counted."""
+    return replace(transfer, beats=transfer_beats(config, transfer))
 
 
 def _stream(codes: Units, config: Config, room: int, data: Data) -> tuple[int, ...]:
     """Append streamed weights, (groups, words, M*N), as one run or as one for each group."""
     groups, words = codes.shape[:2]
-    if groups > 1 and (groups * words > room or weight_beats(words, config) >= SHORT_BEATS):
+    if groups > 1 and (groups * words > room or weight_sharing(config).run(words) >= SHORT_BEATS):
         return tuple(data.append(weight_bytes(group, config)) for group in codes)
     return (data.append(weight_bytes(codes.reshape(groups * words, -1), config)),)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from setun_compiler.layout import beats_of, ceil_div
+from setun_compiler.layout import ceil_div
 from setun_compiler.network import Floats, Integers, Network, Pool
 from setun_compiler.program import Unfold
 from setun_hw.config import Config
 from setun_hw.errors import SetunError
+from setun_hw.external import activation_sharing
 
 
 class CompileError(SetunError):
@@ -41,7 +42,7 @@ class Tensor:
 
     def row_beats(self, config: Config) -> int:
         """Beats of a row in external memory."""
-        return beats_of(self.row_words, config.word_bits, config.axi_data_bits)
+        return activation_sharing(config).run(self.row_words)
 
     def row_bytes(self, config: Config) -> int:
         """Bytes of a row in external memory."""

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from setun_compiler.backend.cut_segments import parameter_words
-from setun_compiler.backend.pack_weights import weight_beats
 from setun_compiler.backend.plan import Op, Plan, Run
+from setun_hw.external import weight_sharing
 
 
 class Residency(NamedTuple):
@@ -58,5 +58,5 @@ def _exposed(plan: Plan, index: int, words: int) -> float:
     source, target = plan.tensors[op.source], plan.tensors[op.target]
     rows = sum(step.out_rows for step in plan.steps if isinstance(step, Run) and step.op == index and not step.segment)
     computing = rows * target.cols * op.cycles_per_pixel(source, target, plan.config)
-    loading = weight_beats(words, plan.config)
+    loading = weight_sharing(plan.config).run(words)
     return max(0, loading - computing) + 1e-3 * loading

@@ -47,10 +47,14 @@ def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan
         cols=(target.cols - 1) * op.pool.col_stride + op.pool.cols,
         blocks=blocks_of(kernel[0] * kernel[1] * tensor.channels, plan.config),
     )
-    changes = {"stride": (1, 1), "dilation": (1, 1), "pad_top": 0, "pad_left": 0, "pad_value": 0} if rows_too else {
-        "stride": (op.stride[0], 1), "dilation": (op.dilation[0], 1), "pad_left": 0,
-    }  # fmt: skip
-    unfolded = replace(op, weights=_as_channels(op.weights, kernel), **changes)
+    unfolded = replace(
+        op,
+        weights=_as_channels(op.weights, kernel),
+        stride=(1 if rows_too else op.stride[0], 1),
+        dilation=(1 if rows_too else op.dilation[0], 1),
+        pad_top=0 if rows_too else op.pad_top,
+        pad_left=0,
+    )
     ops = tuple(unfolded if other is op else other for other in plan.ops)
     return plan.with_(unfold=unfold, ops=ops, tensors={**plan.tensors, plan.input: patches})
 
