@@ -55,12 +55,16 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
     counts: dict[int, NDArray[np.int64]] = {}
     nonzero: dict[int, int] = {}
     for place, work in enumerate(works):
-        found = np.stack([result[1][place] for result in results]) if results else np.zeros((1, kernels.COUNTS), np.int64)
+        found = (
+            np.stack([result[1][place] for result in results]) if results else np.zeros((1, kernels.COUNTS), np.int64)
+        )
         _refuse(program, work, found.max(0))
         if work.in_run:
             counts[work.index] = counts.get(work.index, 0) + found.sum(0)
             nonzero[work.index] = nonzero.get(work.index, 0) + work.nonzero_weights
-    outputs = np.concatenate([result[0] for result in results]) if results else np.zeros((0, program.output_bytes), np.uint8)
+    outputs = (
+        np.concatenate([result[0] for result in results]) if results else np.zeros((0, program.output_bytes), np.uint8)
+    )
     return Execution(outputs=outputs, counts=counts, nonzero_weights=nonzero)
 
 

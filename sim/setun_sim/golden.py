@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
 from setun_compiler.program import Program
 from setun_hw import packing
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Region, Transfer
-
 from setun_sim.errors import SimulationError
 from setun_sim.golden_words import Bits, beats_of, read_words, write_words
 from setun_sim.order import actions, descriptors_of

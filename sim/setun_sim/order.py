@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from setun_hw.descriptor import SIZE, Compute, Descriptor, Transfer, unpack
-
 from setun_sim.errors import SimulationError
 
 
 class Action(NamedTuple):
     """One step of a program: a whole transfer, or one channel group of a COMPUTE."""
 
-    index: int  #: of the descriptor in its list
+    descriptor: int  #: its index in the list
     group: int  #: channel group; 0 for transfers
 
 
@@ -56,7 +55,7 @@ def actions(descriptors: Sequence[Descriptor], *, eager: bool = True) -> Iterato
     def runnable() -> bool:
         if not pending:
             return False
-        compute = descriptors[pending[0].index]
+        compute = descriptors[pending[0].descriptor]
         assert isinstance(compute, Compute)
         return transfers_done >= compute.after + pending[0].group * compute.after_step
 
@@ -77,4 +76,4 @@ def actions(descriptors: Sequence[Descriptor], *, eager: bool = True) -> Iterato
             yield pending.popleft()
             groups_done += 1
     if pending:
-        raise SimulationError(f"descriptor {pending[0].index} waits for transfers that never come")
+        raise SimulationError(f"descriptor {pending[0].descriptor} waits for transfers that never come")

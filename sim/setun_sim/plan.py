@@ -11,7 +11,7 @@ from setun_hw import packing
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Region, Transfer
 from setun_sim.errors import SimulationError
-from setun_sim.kernels import Geometry
+from setun_sim.kernels import VECTOR, Geometry
 from setun_sim.order import actions, descriptors_of
 
 Planes = NDArray[Any]  # uint16, uint32 or uint64
@@ -51,7 +51,7 @@ def word_type(config: Config) -> Any:
 
 def units(config: Config) -> int:
     """Integers of :func:`word_type` in a plane of a word."""
-    return -(-config.lanes // (np.dtype(word_type(config)).itemsize * 8))
+    return -(-config.lanes // (int(np.dtype(word_type(config)).itemsize) * 8))
 
 
 def beat_bytes(words: int, word_bits: int, config: Config) -> int:
@@ -147,7 +147,7 @@ class _Planner:
             count = -(-c.rows * c.lanes // packing.TRITS)
             bits = self.words(t, max(8 * count, c.axi_data_bits))
             trits = packing.unpack(np.packbits(bits, axis=1, bitorder="little")[:, :count])[:, : c.rows * c.lanes]
-            rails = np.stack([trits > 0, trits < 0], axis=1)
+            rails = np.stack([trits > 0, trits < 0], axis=1).astype(np.uint8)
         else:
             rails = self.words(t, c.weight_word_bits).reshape(t.words, -1, 2).swapaxes(1, 2)
         padded = np.zeros((t.words, 2, c.rows, self.units * np.dtype(self.kind).itemsize * 8), np.uint8)
@@ -183,7 +183,9 @@ class _Planner:
         last = first + c.chunks if d.mode == Mode.THRESHOLD else first
         thresholds = self.thresholds[first:last].reshape(-1, c.thresholds).T.copy()
         codes = self.codes[first:last].reshape(-1, c.thresholds + 1, c.code_digits)
-        self.groups.append((group, self.weights[address], thresholds, codes[..., : d.out_digits][..., ::-1].copy()))
+        self.groups.append(
+            (group, self.weights[address.ravel()], thresholds, codes[..., : d.out_digits][..., ::-1].copy())
+        )
 
     def close(self, descriptors: list[Descriptor], index: int, in_run: bool) -> None:
         """Turn the groups taken so far into one piece of work."""
@@ -203,14 +205,20 @@ class _Planner:
             active = active.reshape(1, -1)
         if raw:
             t, k = np.zeros((len(active), 0, 1), np.int64), np.zeros((len(active), active.shape[1], 0, 1), np.uint8)
-        operand = w[..., 0, :, :] | w[..., 1, :, :]
+        nonzero = int(np.bitwise_count(w[:, :, 0] | w[:, :, 1]).sum(dtype=np.int64)) * d.in_digits
         self.operations.append(
             Work(
-                index=index, in_run=in_run, geometry=geometry(d, c, numbers[0], len(numbers) // len(w)), weights=np.ascontiguousarray(w),
-                pad=self.pad(d), active=active, thresholds=np.ascontiguousarray(t), codes=np.ascontiguousarray(k),
-                nonzero_weights=int(np.bitwise_count(operand).sum(dtype=np.int64)) * d.in_digits,
+                index=index,
+                in_run=in_run,
+                geometry=geometry(d, c, numbers[0], len(numbers) // len(w)),
+                weights=_fill(w, -1),
+                pad=self.pad(d),
+                active=_fill(active, 1),
+                thresholds=_fill(t, 2),
+                codes=_fill(k, 1),
+                nonzero_weights=nonzero,
             )
-        )  # fmt: skip
+        )
 
     def pad(self, d: Compute) -> Planes:
         """The word read beside the map, [digit, plane, unit]."""
@@ -221,6 +229,13 @@ class _Planner:
         return np.where(bits[..., None] == 1, full, self.kind(0))
 
 
+def _fill(array: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Zeros after the channels, up to a whole number of vectors."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, -array.shape[axis] % VECTOR)
+    return np.ascontiguousarray(np.pad(array, widths))
+
+
 def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> Geometry:
     """A descriptor's numbers as the kernels take them."""
     own = {name: int(getattr(d, name)) for name in Geometry._fields if hasattr(d, name)}
@@ -229,6 +244,7 @@ def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> G
         first_group=first_group,
         first_channel=first_group * config.rows,
         set_groups=set_groups,
+        set_channels=set_groups * config.rows,
         radix=config.encoding.radix,
         trit_sums=int(config.encoding is Encoding.TERNARY),
         lanes=config.lanes,

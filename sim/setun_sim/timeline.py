@@ -80,7 +80,9 @@ def times(descriptors: Sequence[Descriptor], config: Config, *, latency: int, in
     stuck = np.flatnonzero(found[:, kernels.END] == kernels.STUCK)
     if stuck.size:
         raise SimulationError(f"descriptor {stuck[0]} waits for ever")
-    fetch = np.concatenate([[0], np.where(found[:-1, 7] == Opcode.COMPUTE, found[:-1, kernels.BEGIN] + 1, found[:-1, 1])])
+    fetch = np.concatenate(
+        [[0], np.where(found[:-1, 7] == Opcode.COMPUTE, found[:-1, kernels.BEGIN] + 1, found[:-1, 1])]
+    )
     return Timeline(
         descriptors=tuple(descriptors),
         counters=found[:, :8],

@@ -3,6 +3,7 @@
 Written beside "Cycles" of docs/machine.md. State lives in small integer arrays whose places the names below give;
 functions named ``*_cycle`` advance one part of the machine through cycle ``c``.
 """
+# mypy: disable-error-code="no-untyped-def"
 
 import numba as nb
 import numpy as np
@@ -24,8 +25,8 @@ PARAMETERS = 12
 
 _IDLE, _RUN, _FINISH = range(3)
 # -- state of the array -----------------------------------------------------------------------------
-(_STATE, _CURRENT, _FIRST, _STEP, _PIXEL, _GROUP, _GATE, _QUEUED, _TAKEN, _TRANSFERS, _GROUPS_DONE, _WRITES_FROM, _WRITES_TO,
- _DONE_FROM, _DONE_TO) = range(15)  # fmt: skip
+(_STATE, _CURRENT, _FIRST, _STEP, _PIXEL, _GROUP, _GATE, _QUEUED, _TAKEN, _TRANSFERS, _GROUPS_DONE,
+ _WRITES_FROM, _WRITES_TO, _DONE_FROM, _DONE_TO) = range(15)  # fmt: skip
 # -- state of a transfer ------------------------------------------------------------------------------
 (_NEXT_BURST, _LEFT, _AT, _ANNOUNCED, _UNFINISHED, _OLDEST, _WAITING, _BEAT_OF_WORD, _WORD_OF_RUN, _MOVED,
  _READ_WORDS, _READ_RUNS, _ENTRY_LEFT, _ENTRIES_READ, _ENTRIES_SENT, _ENTRY_BEAT, _RESPONSES) = range(17)  # fmt: skip
@@ -42,7 +43,7 @@ _jit = nb.njit(cache=True)
 
 
 @_jit
-def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):  # type: ignore[no-untyped-def]
+def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):
     """Sequencer and post-processing in cycle ``c``; ``stored``: a store reads the banks."""
     if a[_STATE] == _IDLE and a[_QUEUED] > 0:
         k = queue[a[_TAKEN]]
@@ -89,8 +90,8 @@ def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):  # type:
 
 
 @_jit
-def _settle(c, found, a, windows, dones):  # type: ignore[no-untyped-def]
-    """What registers show at the start of cycle ``c``: groups done, array idle. Whether post-processing writes in it."""
+def _settle(c, found, a, windows, dones):
+    """What shows from cycle ``c`` on: groups done, array idle; returns whether post-processing writes in it."""
     if a[_DONE_FROM] < a[_DONE_TO] and dones[a[_DONE_FROM] % _RING] == c:
         a[_DONE_FROM] += 1
         a[_GROUPS_DONE] += 1
@@ -103,14 +104,14 @@ def _settle(c, found, a, windows, dones):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _burst(p, t):  # type: ignore[no-untyped-def]
+def _burst(p, t):
     """Length of the next burst, in beats."""
     to_boundary = (p[BURST_BOUNDARY] - t[_AT] % p[BURST_BOUNDARY]) // p[BEAT_BYTES]
     return min(t[_LEFT], p[BURST_BEATS], to_boundary)
 
 
 @_jit
-def _begin(c, p, row, t):  # type: ignore[no-untyped-def]
+def _begin(c, p, row, t):
     """A transfer begins in cycle ``c``."""
     t[:] = 0
     t[_NEXT_BURST] = c + 1
@@ -118,7 +119,7 @@ def _begin(c, p, row, t):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _announce(c, p, t, bursts):  # type: ignore[no-untyped-def]
+def _announce(c, p, t, bursts):
     """Send the address of the next burst if it is time; bursts[k] = (cycle of address, beats left)."""
     if t[_LEFT] > 0 and c >= t[_NEXT_BURST] and t[_UNFINISHED] < p[IN_FLIGHT]:
         beats = _burst(p, t)
@@ -132,7 +133,7 @@ def _announce(c, p, t, bursts):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _load_cycle(c, p, row, t, bursts, bus, written, result):  # type: ignore[no-untyped-def]
+def _load_cycle(c, p, row, t, bursts, bus, written, result):
     """One cycle of a LOAD; true in its last. ``bus[0]`` is the cycle in which the last beat of all was taken."""
     free = t[_WAITING] == 0
     if t[_WAITING] > 0:
@@ -165,7 +166,7 @@ def _load_cycle(c, p, row, t, bursts, bus, written, result):  # type: ignore[no-
 
 
 @_jit
-def _store_reads(c, p, row, t, entries, begin):  # type: ignore[no-untyped-def]
+def _store_reads(c, p, row, t, entries, begin):
     """Whether a STORE reads a word in cycle ``c``; entries[k] = (cycle from which its beats are offered, beats)."""
     if c <= begin or t[_READ_RUNS] == row[RUNS]:
         return False
@@ -186,7 +187,7 @@ def _store_reads(c, p, row, t, entries, begin):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _store_cycle(c, p, row, t, bursts, entries, responses, bus, result):  # type: ignore[no-untyped-def]
+def _store_cycle(c, p, row, t, bursts, entries, responses, bus, result):
     """Beats and responses of a STORE in cycle ``c``; true in its last. Entries freed count from the next cycle on."""
     sent = 0
     if t[_ENTRIES_SENT] < t[_ENTRIES_READ] and entries[t[_ENTRIES_SENT] % _RING] <= c:
@@ -213,11 +214,11 @@ def _store_cycle(c, p, row, t, bursts, entries, responses, bus, result):  # type
 
 
 @_jit
-def simulate(table, p):  # type: ignore[no-untyped-def]
-    """Counters of every descriptor of ``table`` (descriptors, COLUMNS); a last ``END`` of ``STUCK`` if it never ends.
+def simulate(table, p):
+    """Counters of every descriptor of ``table`` (descriptors, COLUMNS); END is ``STUCK`` where one waits for ever.
 
-    Returns (descriptors, RESULTS): the eight counter words, then the cycle from which the descriptor could act, then the
-    one in which it was pushed or began.
+    Returns (descriptors, RESULTS): the eight counter words, then the cycle from which the descriptor could act, then
+    the one in which it was pushed or began.
     """
     count = table.shape[0]
     found = np.zeros((count, RESULTS), np.int64)

@@ -32,7 +32,9 @@ def events(result: Result) -> Iterator[dict[str, Any]]:
         elif isinstance(descriptor, Transfer):
             track = _WRITES if descriptor.opcode is Opcode.STORE_ACTIVATIONS else _READS
             yield _span(_FRONT, descriptor.opcode.name, begin, record["end"], {"descriptor": index, "layer": name})
-            yield _span(track, f"{descriptor.opcode.name} {name}", begin, record["end"], {"descriptor": index, **record})
+            yield _span(
+                track, f"{descriptor.opcode.name} {name}", begin, record["end"], {"descriptor": index, **record}
+            )
 
 
 def write(result: Result, path: str | Path) -> None:

@@ -1,4 +1,5 @@
 """Compiled moves of activation words between external bytes and bit planes (see :mod:`setun_sim.kernels`)."""
+# mypy: disable-error-code="no-untyped-def"
 
 import numba as nb
 import numpy as np
@@ -7,7 +8,7 @@ _jit = nb.njit(nogil=True, cache=True)
 
 
 @_jit
-def _word_bit(word, word_bits, beat_bits):  # type: ignore[no-untyped-def]
+def _word_bit(word, word_bits, beat_bits):
     """First bit of a word in its run."""
     if word_bits >= beat_bits:
         return word * (-(-word_bits // beat_bits) * beat_bits)
@@ -16,7 +17,7 @@ def _word_bit(word, word_bits, beat_bits):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _even_bits(v):  # type: ignore[no-untyped-def]
+def _even_bits(v):
     """Bits 0, 2, 4 ... 30, moved together."""
     v &= 0x55555555
     v = (v | v >> 1) & 0x33333333
@@ -26,7 +27,7 @@ def _even_bits(v):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _spread_bits(v):  # type: ignore[no-untyped-def]
+def _spread_bits(v):
     """The reverse of :func:`_even_bits`."""
     v = (v | v << 8) & 0x00FF00FF
     v = (v | v << 4) & 0x0F0F0F0F
@@ -35,8 +36,8 @@ def _spread_bits(v):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):  # type: ignore[no-untyped-def]
-    """Fill ``row_words`` words of ``memory[image, bank]`` from byte ``start`` of ``outside[image]``, 16 lanes at a time."""
+def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):
+    """Fill ``row_words`` words of every ``memory[image, bank]`` from byte ``start`` of ``outside[image]`` on."""
     bits, kind = memory.itemsize * 8, memory.dtype.type
     for image in range(memory.shape[0]):
         for word in range(row_words):
@@ -45,17 +46,22 @@ def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):  
             for lane in range(0, lanes, 16):
                 count = min(16, lanes - lane)
                 bit = first + 2 * lane
-                chunk = 0
-                for byte in range(bit // 8, (bit + 2 * count + 7) // 8):
-                    chunk |= np.int64(outside[image, start + byte]) << 8 * (byte - bit // 8)
-                chunk = chunk >> bit % 8 & (1 << 2 * count) - 1
+                byte = start + (bit >> 3)
+                chunk = np.int64(0)
+                if bit & 7 == 0 and count == 16:
+                    for k in range(4):
+                        chunk |= np.int64(outside[image, byte + k]) << 8 * k
+                else:
+                    for k in range(((bit & 7) + 2 * count + 7) >> 3):
+                        chunk |= np.int64(outside[image, byte + k]) << 8 * k
+                    chunk = chunk >> (bit & 7) & (1 << 2 * count) - 1
                 unit, low = lane // bits, lane % bits
                 memory[image, bank, base + word, 0, unit] |= kind(_even_bits(chunk)) << kind(low)
                 memory[image, bank, base + word, 1, unit] |= kind(_even_bits(chunk >> 1)) << kind(low)
 
 
 @_jit
-def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, beat_bits):  # type: ignore[no-untyped-def]
+def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, beat_bits):
     """The reverse of :func:`load_row`; bits between words become zero."""
     bits = memory.itemsize * 8
     for image in range(memory.shape[0]):

@@ -47,7 +47,8 @@ class Counter(golden.Observer):
         pixels, values = record.pooled[0, ..., 0].size, record.pooled.size
         threshold = d.mode == Mode.THRESHOLD
         self.add(
-            record.index, comparisons=values * self.config.thresholds * threshold, pool_comparisons=(window - 1) * values,
+            record.index, comparisons=values * self.config.thresholds * threshold,
+            pool_comparisons=(window - 1) * values,
             shifts=(d.in_digits + d.weight_digits - 2) * window * pixels * self.config.rows * self.config.strips,
             activation_writes=record.digits.size // self.config.post,
             parameter_reads=record.pooled[0].size // self.config.post * threshold,
