@@ -7,6 +7,7 @@ import numpy as np
 from setun_compiler.backend.check_network import check_network
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.backend.choose_digits import choose_digits
+from setun_compiler.backend.convolution import convolutions
 from setun_compiler.backend.emit import Emitted, emit
 from setun_compiler.backend.fit_thresholds import fit_thresholds
 from setun_compiler.backend.lay_out import lay_out
@@ -99,7 +100,7 @@ def _output_port(plan: Plan, external: External) -> OutputPort:
 
 def _layer_records(plan: Plan, emitted: Emitted) -> tuple[LayerRecord, ...]:
     records = []
-    for layer, op, owned in zip(plan.network.layers, plan.ops, emitted.owners, strict=True):
+    for layer, op, owned in zip(convolutions(plan.network), plan.ops, emitted.owners, strict=True):
         source, target = plan.network.features[op.source], plan.network.features[op.target]
         records.append(
             LayerRecord(

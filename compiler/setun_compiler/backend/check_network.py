@@ -2,27 +2,9 @@
 
 import numpy as np
 
+from setun_compiler.backend.convolution import Convolution, convolutions
 from setun_compiler.backend.plan import CompileError, Plan
-from setun_compiler.network import Feature, Layer, Network, Pool, Raw, Threshold
-
-
-def conv_shape(layer: Layer, source: Feature) -> tuple[int, int]:
-    """Rows and columns of a layer's convolution, before pooling."""
-    top, left, bottom, right = layer.padding
-    rows = source.rows + top + bottom - layer.dilation[0] * (layer.weights.shape[2] - 1) - 1
-    cols = source.cols + left + right - layer.dilation[1] * (layer.weights.shape[3] - 1) - 1
-    return rows // layer.stride[0] + 1, cols // layer.stride[1] + 1
-
-
-def pool_of(layer: Layer) -> Pool:
-    """The layer's pooling window, 1 x 1 if it has none."""
-    return layer.pool or Pool(rows=1, cols=1, row_stride=1, col_stride=1)
-
-
-def out_shape(layer: Layer, source: Feature) -> tuple[int, int]:
-    """Rows and columns of a layer's result."""
-    (rows, cols), pool = conv_shape(layer, source), pool_of(layer)
-    return (rows - pool.rows) // pool.row_stride + 1, (cols - pool.cols) // pool.col_stride + 1
+from setun_compiler.network import Network, Raw, Threshold
 
 
 def check_network(plan: Plan) -> Plan:
@@ -43,7 +25,7 @@ def check_network(plan: Plan) -> Plan:
         raise CompileError(f"input feature {network.port.feature!r} is missing")
     known = {network.port.feature}
     raw: set[str] = set()
-    for layer in network.layers:
+    for layer in convolutions(network):
         _check_layer(layer, network, known, raw)
         known.add(layer.target)
         if isinstance(layer.post, Raw):
@@ -53,12 +35,10 @@ def check_network(plan: Plan) -> Plan:
     return plan
 
 
-def _check_layer(layer: Layer, network: Network, known: set[str], raw: set[str]) -> None:
+def _check_layer(layer: Convolution, network: Network, known: set[str], raw: set[str]) -> None:
     def refuse(what: str) -> None:
         raise CompileError(f"layer {layer.name!r}: {what}")
 
-    if layer.weights is None or not isinstance(layer.post, Threshold | Raw):
-        refuse("only convolutions followed by thresholds, or raw ones, can be compiled")
     if layer.source not in known:
         refuse(f"its input {layer.source!r} is made by no earlier layer")
     if layer.source in raw:
@@ -71,11 +51,11 @@ def _check_layer(layer: Layer, network: Network, known: set[str], raw: set[str])
         refuse(f"weights for {per_group * layer.groups} channels do not fit the {source.channels} of {source.name!r}")
     if min(layer.weights.shape) < 1 or min(*layer.stride, *layer.dilation) < 1:
         refuse("kernel, stride and dilation must be positive")
-    pool = pool_of(layer)
+    pool = layer.pool
     if min(pool.rows, pool.cols, pool.row_stride, pool.col_stride) < 1:
         refuse("pooling window and stride must be positive")
-    if (out, *out_shape(layer, source)) != target.shape or min(out_shape(layer, source)) < 1:
-        refuse(f"makes {(out, *out_shape(layer, source))} elements, but {target.name!r} has {target.shape}")
+    if (out, *layer.out_shape(source)) != target.shape or min(layer.out_shape(source)) < 1:
+        refuse(f"makes {(out, *layer.out_shape(source))} elements, but {target.name!r} has {target.shape}")
     if isinstance(layer.post, Threshold):
         thresholds, codes = layer.post.thresholds, layer.post.codes
         if thresholds.shape[0] != out or codes.shape != (out, thresholds.shape[1] + 1):

@@ -1,11 +1,13 @@
 """Pass 2: digits of every feature and weight; moved zero points fold into thresholds and biases."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from setun_compiler.backend.check_network import conv_shape, pool_of
+from setun_compiler.backend.convolution import Convolution, convolutions
 from setun_compiler.backend.plan import CompileError, Op, Plan, Tensor, blocks_of
 from setun_compiler.digits import digits_and_shift, digits_needed
-from setun_compiler.network import Feature, Floats, Integers, Layer, Network, Raw, Threshold
+from setun_compiler.network import Feature, Floats, Integers, Network, Raw, Threshold
 from setun_hw.config import Config
 
 #: digit planes that a descriptor's ``pad_digits`` and ``weight_digits`` can describe
@@ -28,17 +30,18 @@ def choose_digits(plan: Plan) -> Plan:
         When a value needs more digits than a word or a code can have.
     """
     network, config = plan.network, plan.config
-    raw = {layer.target for layer in network.layers if isinstance(layer.post, Raw)}
+    layers = convolutions(network)
+    raw = {layer.target for layer in layers if isinstance(layer.post, Raw)}
     tensors = {
-        name: _tensor(feature, network, config, name in raw)
+        name: _tensor(feature, layers, config, name in raw)
         for name, feature in network.features.items()
-        if name == plan.input or any(layer.target == name for layer in network.layers)
+        if name == plan.input or any(layer.target == name for layer in layers)
     }
-    return plan.with_(tensors=tensors, ops=tuple(_op(layer, network, tensors, config) for layer in network.layers))
+    return plan.with_(tensors=tensors, ops=tuple(_op(layer, network, tensors, config) for layer in layers))
 
 
-def _tensor(feature: Feature, network: Network, config: Config, raw: bool) -> Tensor:
-    pads = [layer.pad_value for layer in network.layers if layer.source == feature.name and any(layer.padding)]
+def _tensor(feature: Feature, layers: Sequence[Convolution], config: Config, raw: bool) -> Tensor:
+    pads = [layer.pad_value for layer in layers if layer.source == feature.name and any(layer.padding)]
     low, high = min(feature.low, *pads, feature.high), max(feature.high, *pads, feature.low)
     digits, shift = (1, 0) if raw else digits_and_shift(low, high, config.encoding)
     if digits > MOST_FEATURE_DIGITS:
@@ -52,7 +55,7 @@ def _tensor(feature: Feature, network: Network, config: Config, raw: bool) -> Te
     )  # fmt: skip
 
 
-def _op(layer: Layer, network: Network, tensors: dict[str, Tensor], config: Config) -> Op:
+def _op(layer: Convolution, network: Network, tensors: dict[str, Tensor], config: Config) -> Op:
     source, target = tensors[layer.source], tensors[layer.target]
     moved = source.shift * layer.weights.sum(axis=(1, 2, 3))
     thresholds: Integers | None = None
@@ -76,18 +79,18 @@ def _op(layer: Layer, network: Network, tensors: dict[str, Tensor], config: Conf
         )
     return Op(
         name=layer.name, source=layer.source, target=layer.target, weights=layer.weights, conv_groups=layer.groups,
-        stride=layer.stride, dilation=layer.dilation, pad_top=layer.padding[0], pad_left=layer.padding[1],
-        pad_value=layer.pad_value - source.shift if any(layer.padding) else 0, pool=pool_of(layer),
+        stride=layer.stride, dilation=layer.dilation, padding=layer.padding,
+        pad_value=layer.pad_value - source.shift if any(layer.padding) else 0, pool=layer.pool,
         thresholds=thresholds, codes=codes, scale=scale, bias=bias, weight_digits=weight_digits,
         macs=_macs(layer, network),
     )  # fmt: skip
 
 
-def _macs(layer: Layer, network: Network) -> int:
+def _macs(layer: Convolution, network: Network) -> int:
     """Multiply-accumulates of one image: convolution pixels that some pooling window covers."""
     source, target = network.features[layer.source], network.features[layer.target]
-    pool = pool_of(layer)
-    rows, cols = conv_shape(layer, source)
+    pool = layer.pool
+    rows, cols = layer.conv_shape(source)
     used_rows = _covered(rows, target.rows, pool.rows, pool.row_stride)
     used_cols = _covered(cols, target.cols, pool.cols, pool.col_stride)
     return used_rows * used_cols * layer.weights.size

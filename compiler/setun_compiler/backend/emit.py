@@ -257,7 +257,7 @@ def compute_descriptor(plan: Plan, step: Run, parameters: Slot, weights: Slot, p
         row_step=step.row_step,
         col_step=op.col_step if target.cols > 1 else 1,
         pad_top=step.pad_top,
-        pad_left=op.pad_left,
+        pad_left=op.padding[1],
         weight_base=weights.base,
         weight_group_step=piece.group_words if segment.groups > 1 else 0,
         weight_ring=weights.ring,

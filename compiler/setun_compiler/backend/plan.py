@@ -71,8 +71,7 @@ class Op:
     conv_groups: int
     stride: tuple[int, int]
     dilation: tuple[int, int]
-    pad_top: int
-    pad_left: int
+    padding: tuple[int, int, int, int]  #: top, left, bottom, right
     pad_value: int  #: stored
     pool: Pool
     thresholds: Integers | None  #: (channels, T) of stored sums; None for a raw result
@@ -90,6 +89,11 @@ class Op:
     def kernel(self) -> tuple[int, int]:
         """Kernel rows and columns."""
         return self.weights.shape[2], self.weights.shape[3]
+
+    @property
+    def pad_top(self) -> int:
+        """Rows of padding before the map; negative where the map is cropped."""
+        return self.padding[0]
 
     @property
     def row_step(self) -> int:

@@ -15,7 +15,7 @@ def unfolded_inputs(plan: Plan) -> list[Plan]:
     """Plans whose input is laid out as patches of the whole kernel, or of a kernel row; none where it cannot pay."""
     consumers = [op for op in plan.ops if op.source == plan.input]
     op, tensor = consumers[0], plan.tensors[plan.input]
-    if len(consumers) > 1 or op.conv_groups > 1:
+    if len(consumers) > 1 or op.conv_groups > 1 or min(op.padding) < 0:
         return []
     whole, row = op.kernel, (1, op.kernel[1])
     taken = [kernel for kernel in dict.fromkeys((whole, row)) if _saves(plan, op, tensor, kernel)]
@@ -29,9 +29,8 @@ def _saves(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> bool:
 
 def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan:
     """The plan with patches of ``kernel`` (the op's own, or one row of it) as channels."""
-    layer = next(layer for layer in plan.network.layers if layer.target == op.target)
     target, rows_too = plan.tensors[op.target], kernel == op.kernel
-    top, left, bottom, right = layer.padding
+    top, left, bottom, right = op.padding
     unfold = Unfold(
         rows=tensor.rows, cols=tensor.cols, channels=tensor.channels, kernel=kernel,
         stride=op.stride if rows_too else (1, op.stride[1]),
@@ -52,8 +51,7 @@ def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan
         weights=_as_channels(op.weights, kernel),
         stride=(1 if rows_too else op.stride[0], 1),
         dilation=(1 if rows_too else op.dilation[0], 1),
-        pad_top=0 if rows_too else op.pad_top,
-        pad_left=0,
+        padding=(0, 0, 0, 0) if rows_too else (top, 0, bottom, 0),
     )
     ops = tuple(unfolded if other is op else other for other in plan.ops)
     return plan.with_(unfold=unfold, ops=ops, tensors={**plan.tensors, plan.input: patches})
