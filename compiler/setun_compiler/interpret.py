@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from setun_compiler.network import Integers, Layer, Network, Port, Threshold
+from setun_compiler.network import Affine, Integers, Layer, Network, Pool, Port, Raw, Residual, Threshold
 from setun_hw.errors import SetunError
 
 
@@ -13,8 +13,9 @@ from setun_hw.errors import SetunError
 class LayerResult:
     """What a layer computed, each of shape (samples, channels, rows, cols)."""
 
-    sums: Integers  #: the convolution's accumulators, before pooling
-    output: Integers  #: codes, or for a raw layer the (pooled) accumulators
+    sums: Integers  #: the convolution's accumulators, before pooling; zeros without weights
+    output: Integers  #: what ``target`` gets: codes, ``out``, or for a raw layer the (pooled) accumulators
+    fixed: Integers | None = None  #: ``out`` of an Affine, before its thresholds
 
 
 def quantize(network: Network, x: NDArray[np.number]) -> Integers:
@@ -54,58 +55,131 @@ def _accepts(port: Port, low: int, high: int) -> str:
 
 def run(network: Network, inputs: Integers) -> dict[str, LayerResult]:
     """Every layer's sums and output for integer inputs of shape (samples, channels, rows, cols), by layer name."""
-    features = {network.port.feature: inputs}
+    features = {
+        name: np.zeros((inputs.shape[0], *feature.shape), np.int64) for name, feature in network.features.items()
+    }
+    features[network.port.feature][:] = inputs
     results: dict[str, LayerResult] = {}
     for layer in network.layers:
-        result = run_layer(layer, features[layer.source])
-        results[layer.name] = result
-        features[layer.target] = result.output
+        source = features[layer.source] if layer.source is not None else None
+        operand = features[layer.residual.source] if layer.residual is not None else None
+        result = results[layer.name] = run_layer(layer, source, operand)
+        if layer.target is not None:
+            channels, rows, cols = result.output.shape[1:]
+            channel, row, col = layer.at
+            target = features[layer.target]
+            target[:, channel : channel + channels, row : row + rows, col : col + cols] = result.output
+        if layer.fixed is not None:
+            assert result.fixed is not None
+            features[layer.fixed][:] = result.fixed
     return results
 
 
 def logits(network: Network, x: NDArray[np.number]) -> NDArray[np.float64]:
     """The model's floats for float samples: (samples, *output.shape)."""
-    results = run(network, quantize(network, x))
+    return real_outputs(network, run(network, quantize(network, x)))
+
+
+def real_outputs(network: Network, results: dict[str, LayerResult]) -> NDArray[np.float64]:
+    """The model's floats out of a run's results: (samples, *output.shape)."""
     last = next(layer for layer in network.layers if layer.target == network.output.feature)
+    assert isinstance(last.post, Raw), "the output layer of a network is raw"
     output = results[last.name].output
-    if isinstance(last.post, Threshold):
-        raise AssertionError("the output layer of a network is raw")
     real = output * last.post.scale[:, None, None] + last.post.bias[:, None, None]
     return real.reshape(-1, *network.output.shape)
 
 
-def run_layer(layer: Layer, x: Integers) -> LayerResult:
-    """One layer on x (samples, channels, rows, cols)."""
-    sums = convolve(layer, x)
-    pooled = sums
-    if layer.pool is not None:
-        windows = np.lib.stride_tricks.sliding_window_view(sums, (layer.pool.rows, layer.pool.cols), axis=(2, 3))
-        pooled = windows[:, :, :: layer.pool.row_stride, :: layer.pool.col_stride].max(axis=(4, 5))
-    if not isinstance(layer.post, Threshold):
-        return LayerResult(sums=sums, output=pooled)
-    level = np.zeros(pooled.shape, np.int64)
-    for thresholds in layer.post.thresholds.T:
-        level += pooled >= thresholds[:, None, None]
-    channel = np.arange(pooled.shape[1])[:, None, None]
-    return LayerResult(sums=sums, output=layer.post.codes[channel, level])
+def run_layer(layer: Layer, x: Integers | None, operand: Integers | None = None) -> LayerResult:
+    """One layer on x and the fixed-point feature its residual reads, both (samples, channels, rows, cols)."""
+    residual = None
+    if layer.residual is not None:
+        assert operand is not None
+        residual = window_sums(layer.residual, operand)
+    if layer.weights is None:
+        assert isinstance(layer.post, Affine), f"{layer.name}: nothing but a residual can come without weights"
+        assert residual is not None
+        sums = np.zeros((residual.shape[0], layer.post.m.size, *residual.shape[2:]), np.int64)
+    else:
+        assert x is not None
+        sums = convolve(layer, x, layer.weights)
+    if isinstance(layer.post, Affine):
+        second = np.zeros_like(sums)
+        if layer.two_scale:
+            assert x is not None
+            assert layer.weights is not None
+            second = convolve(layer, x, np.abs(layer.weights))
+        out = affine(layer.post, sums, second, layer.pool, residual)
+        codes = out if layer.post.threshold is None else threshold(layer.post.threshold, out)
+        return LayerResult(sums=sums, output=codes, fixed=out)
+    pooled = max_pool(layer.pool, sums)
+    return LayerResult(
+        sums=sums, output=threshold(layer.post, pooled) if isinstance(layer.post, Threshold) else pooled
+    )
 
 
-def convolve(layer: Layer, x: Integers) -> Integers:
-    """The layer's convolution of x; products are summed in float64, which is exact below 2^53."""
+def window_sums(residual: Residual, x: Integers) -> Integers:
+    """Sums over the residual's windows, (samples, the source's channels, rows, cols)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (residual.rows, residual.cols), axis=(2, 3))
+    return np.asarray(windows[:, :, :: residual.row_step, :: residual.col_step].sum(axis=(4, 5)), np.int64)
+
+
+def affine(post: Affine, sums: Integers, second: Integers, pool: Pool | None, residual: Integers | None) -> Integers:
+    """``out`` of an Affine for accumulators and residual sums (see its docstring)."""
+    share: Integers | int = 0
+    if residual is not None:
+        channels = np.arange(post.r.size) % residual.shape[1]  # concatenated with itself as often as needed
+        share = residual[:, channels] * _each(post.r)
+    v = sums * _each(post.m) + second * _each(post.m2) + _each(post.b)
+    v = _rounded(v if post.residual_after else v + share, post.shift)
+    upper = _rounded(v * _each(post.m1) + _each(post.b1), post.shift1)
+    lower = _rounded(v * _each(post.m0) + _each(post.b0), post.shift1)
+    y = max_pool(pool, np.where(v >= _each(post.pivot), upper, lower))
+    if post.residual_after:
+        y = y + _rounded(share, post.shift)
+    return np.clip(y, post.low, post.high)
+
+
+def threshold(table: Threshold, x: Integers) -> Integers:
+    """The code of each element of x (samples, channels, rows, cols)."""
+    level = np.zeros(x.shape, np.int64)
+    for thresholds in table.thresholds.T:
+        level += x >= _each(thresholds)
+    return table.codes[np.arange(x.shape[1])[:, None, None], level]
+
+
+def max_pool(pool: Pool | None, x: Integers) -> Integers:
+    """The largest element of each window."""
+    if pool is None:
+        return x
+    windows = np.lib.stride_tricks.sliding_window_view(x, (pool.rows, pool.cols), axis=(2, 3))
+    return np.asarray(windows[:, :, :: pool.row_stride, :: pool.col_stride].max(axis=(4, 5)), np.int64)
+
+
+def convolve(layer: Layer, x: Integers, weights: Integers) -> Integers:
+    """The layer's convolution of x with ``weights``; products are summed in float64, which is exact below 2^53."""
     top, left, bottom, right = layer.padding
-    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=layer.pad_value)
-    out_channels, per_group, kernel_rows, kernel_cols = layer.weights.shape
+    x = x[:, :, max(0, -top) : x.shape[2] - max(0, -bottom), max(0, -left) : x.shape[3] - max(0, -right)]
+    around = ((0, 0), (0, 0), (max(0, top), max(0, bottom)), (max(0, left), max(0, right)))
+    padded = np.pad(x, around, constant_values=layer.pad_value).astype(np.float64)
+    out_channels, per_group, kernel_rows, kernel_cols = weights.shape
     span = ((kernel_rows - 1) * layer.dilation[0] + 1, (kernel_cols - 1) * layer.dilation[1] + 1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(2, 3))
-    windows = windows[:, :, :: layer.stride[0], :: layer.stride[1], :: layer.dilation[0], :: layer.dilation[1]].astype(
-        np.float64
-    )
+    windows = windows[:, :, :: layer.stride[0], :: layer.stride[1], :: layer.dilation[0], :: layer.dilation[1]]
     samples, _, rows, cols = windows.shape[:4]
+    count = out_channels // layer.groups
     parts = []
     for group in range(layer.groups):
         mine = windows[:, group * per_group : (group + 1) * per_group].transpose(0, 2, 3, 1, 4, 5)
-        count = out_channels // layer.groups
-        weights = layer.weights[group * count : (group + 1) * count].reshape(count, -1).astype(np.float64)
-        flat = mine.reshape(samples * rows * cols, -1) @ weights.T
+        matrix = weights[group * count : (group + 1) * count].reshape(count, -1).astype(np.float64)
+        flat = mine.reshape(samples * rows * cols, -1) @ matrix.T
         parts.append(flat.reshape(samples, rows, cols, count))
     return np.rint(np.concatenate(parts, axis=3)).astype(np.int64).transpose(0, 3, 1, 2)
+
+
+def _each(channels: Integers) -> Integers:
+    return channels[:, None, None]
+
+
+def _rounded(x: Integers | int, shift: int) -> Integers:
+    """x / 2^shift, rounded half up."""
+    return (np.asarray(x) + (1 << shift >> 1)) >> shift
