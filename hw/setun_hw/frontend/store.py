@@ -139,7 +139,8 @@ class Storer(wiring.Component):
         held = [Signal(self.config.word_bits, name=f"held_{k}") for k in range(words)]
         entry = [Signal(self.config.word_bits, name=f"entry_{k}") for k in range(words)]
         for k in range(words):
-            m.d.comb += entry[k].eq(Mux(slot == k, self.stored, Mux(slot > k, held[k], 0)))
+            before = Mux(slot > k, held[k], 0) if k < words - 1 else 0
+            m.d.comb += entry[k].eq(Mux(slot == k, self.stored, before))
         with m.If(arrives):
             m.d.sync += [*(now.eq(new) for now, new in zip(held, entry, strict=True)), slot.eq(Mux(last, 0, slot + 1))]
         with m.If(self.clear):
