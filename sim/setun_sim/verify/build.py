@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from setun_sim.verify.errors import BuildError
 #: Verilator options. Lint has its own test, so warnings do not stop a build. Values a register holds before its first
 #: write are drawn at random from the seed given at run time: an answer that depends on one differs from golden.
 VERILATOR_FLAGS = (
-    "--cc", "--exe", "--vpi", "--prefix", "Vtop", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+    "--cc", "--exe", "--vpi", "--prefix", "Vtop", "-O3", "--inline-mult", "1", "-Wno-fatal", "-Wno-lint", "-Wno-style",
     "--x-initial", "unique", "--x-assign", "fast", "--no-assert", "--no-timing",
 )  # fmt: skip
 #: C++ options: -O1 runs within a few per cent of -O2 and compiles in two thirds of its time
@@ -65,13 +65,18 @@ def port_names(verilog: str, top: str) -> list[str]:
 
 def key_of(verilog: str, top: str) -> str:
     """Hash of everything a built simulation depends on."""
-    digest = hashlib.sha256()
     parts = [verilog, top, *VERILATOR_FLAGS, *MAKE_FLAGS]
     for name in ("verilator", "c++", "cocotb"):
         tool = tools.find(name)
         parts += [name, tool.version, str(tool.path)]
+    return _hash(parts)
+
+
+def _hash(parts: Sequence[str]) -> str:
+    """One name for some texts in their order."""
+    digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() + b"\0")
+        digest.update(hashlib.sha256(part.encode()).digest())
     return digest.hexdigest()[:32]
 
 
@@ -106,6 +111,19 @@ def build(verilog: str, top: str, cache: Path | None = None) -> Simulation:
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return Simulation(executable=executable, top=top, cached=False)
+
+
+def kept_text(parts: Sequence[str], make: Callable[[], str], cache: Path | None = None) -> str:
+    """``make()``, or what it returned when it was last called for the same ``parts``."""
+    folder = cache if cache is not None else cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{_hash(parts)}.v"
+    with _locked(path.with_suffix(".lock")):
+        if not path.is_file():
+            work = path.with_suffix(f".{os.getpid()}")
+            work.write_text(make(), encoding="utf-8")
+            os.replace(work, path)
+        return path.read_text(encoding="utf-8")
 
 
 @contextmanager

