@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import index_bits, load_layout
+from setun_hw.engine.layout import UNCHECKED, index_bits, load_layout
 
 
 def read_layout(config: Config) -> data.StructLayout:
@@ -54,7 +54,7 @@ class Banks(wiring.Component):
         words = []
         m.d.comb += self.load.ready.eq(~write.enable)
         for p in range(config.strips):
-            memory = Memory(shape=config.word_bits, depth=config.activation_words, init=[])
+            memory = Memory(shape=config.word_bits, depth=config.activation_words, init=[], attrs=UNCHECKED)
             m.submodules[f"bank{p}"] = memory
             reader, writer = memory.read_port(), memory.write_port(granularity=2 * config.post)
             loads = self.load.valid & (load.bank == p)

@@ -7,6 +7,9 @@ from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Transfer
 from setun_hw.error_codes import ErrorCode
 
+#: memory attribute: synthesis need not preserve what a read returns while its word is being written, because nothing uses it
+UNCHECKED = {"no_rw_check": 1}
+
 
 def index_bits(count: int) -> int:
     """Bits of an index below ``count``; at least one, so that every port exists."""

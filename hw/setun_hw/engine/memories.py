@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
 from setun_hw.engine.layout import (
+    UNCHECKED,
     index_bits,
     parameter_write_layout,
     slice_digits,
@@ -44,7 +45,7 @@ class WeightMemory(wiring.Component):
         width = 2 * slice_digits(config)
         for k in range(weight_slices(config)):
             part = word[k * width:(k + 1) * width]
-            memory = Memory(shape=len(part), depth=config.weight_words, init=[])
+            memory = Memory(shape=len(part), depth=config.weight_words, init=[], attrs=UNCHECKED)
             m.submodules[f"slice{k}"] = memory
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
@@ -81,7 +82,7 @@ class ParameterMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, write = self.config, self.write
-        m.submodules.memory = memory = Memory(shape=config.parameter_word_bits, depth=config.parameter_words, init=[])
+        m.submodules.memory = memory = Memory(shape=config.parameter_word_bits, depth=config.parameter_words, init=[], attrs=UNCHECKED)
         reader, writer = memory.read_port(), memory.write_port()
         word = Signal(config.parameter_word_bits, reset_less=True)
         m.d.comb += [

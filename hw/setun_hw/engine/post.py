@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from setun_hw.arithmetic import at_least, maximum
 from setun_hw.config import Config, Encoding
 from setun_hw.engine.drain import digit_bits, pool_layout
-from setun_hw.engine.layout import index_bits
+from setun_hw.engine.layout import UNCHECKED, index_bits
 
 
 def thresholds_layout(config: Config) -> data.ArrayLayout:
@@ -97,7 +97,7 @@ class StripPost(wiring.Component):
         pooled, result = Signal(chunk_bits, reset_less=True), Signal(chunk_bits)
         before: Value = pooled
         if config.chunks > 1:
-            m.submodules.memory = memory = Memory(shape=chunk_bits, depth=config.chunks, init=[])
+            m.submodules.memory = memory = Memory(shape=chunk_bits, depth=config.chunks, init=[], attrs=UNCHECKED)
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(self.fetch_chunk), writer.addr.eq(pool.chunk), writer.data.eq(result), writer.en.eq(pool.takes),

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from setun_hw.engine.layout import COMPUTE_LAYOUT, index_bits
+from setun_hw.engine.layout import COMPUTE_LAYOUT, UNCHECKED, index_bits
 
 
 class DescriptorQueue(wiring.Component):
@@ -36,7 +36,7 @@ class DescriptorQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # The memory's read register is the register of the current descriptor.
-        m.submodules.memory = memory = Memory(shape=COMPUTE_LAYOUT.size, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(shape=COMPUTE_LAYOUT.size, depth=self.depth, init=[], attrs=UNCHECKED)
         write, read = memory.write_port(), memory.read_port()
         waiting = Signal(range(self.depth + 1))
         head, tail = Signal(index_bits(self.depth)), Signal(index_bits(self.depth))
