@@ -70,10 +70,6 @@ class DotProduct(Shared, wiring.Component):
             ]
             return [plus, not_minus]
         product = Signal(3, name=f"product_{lane}")
-        with m.Switch(Cat(w, a)):
-            for code in range(16):
-                # a table, because a multiplication would become a multiplier block
-                first, second = (pair - 4 if pair & 2 else pair for pair in (code & 3, code >> 2))
-                with m.Case(code):
-                    m.d.comb += product.eq(first * second + 2)
+        # w*a + 2 = w0*a0 + 2*(1 - w0*a1 - w1*a0) + 4*w1*a1, bit by bit
+        m.d.comb += product.eq(Cat(w[0] & a[0], ~(w[0] & a[1] ^ w[1] & a[0]), w[1] & a[1] & ~(w[0] & a[0])))
         return [product]
