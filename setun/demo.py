@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,14 @@ from setun_sim.verify.verify import verify
 CONFIG = "tiny"
 #: largest difference from the float model's logits that is float rounding; they are around 10
 ROUNDING = 1e-4
+
+#: a context around a verification; its value is called with a sentence and how many of how many steps are done
+Watcher = AbstractContextManager[Callable[[str, int, int], None]]
+
+
+def unwatched() -> Watcher:
+    """Nobody watches."""
+    return nullcontext(lambda sentence, done, total: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +104,14 @@ class DemoResult:
         return table(["", *(result.encoding for result in self.encodings)], rows, widest=30)
 
 
-def run_demo(folder: str | Path, say: Callable[[str], None] = lambda line: None) -> DemoResult:
+def run_demo(
+    folder: str | Path, say: Callable[[str], None] = lambda line: None, progress: Callable[[], Watcher] = unwatched
+) -> DemoResult:
     """Compile, simulate, generate and verify the shipped digits network in every encoding; write a report.
 
     Leaves in ``folder`` the model and its inputs, three programs, three Verilog folders, ``report.md`` and
-    ``report.json``. ``say`` is told each step as it is done.
+    ``report.json``. ``say`` is told each step as it is done; ``progress`` gives a context whose value watches a
+    verification.
 
     Raises
     ------
@@ -128,7 +140,8 @@ def run_demo(folder: str | Path, say: Callable[[str], None] = lambda line: None)
         say(f"{encoding:<9} simulated: {run.cycles} cycles an input, utilisation {run.utilisation:.0%}")
         verilog.write(config, make_folder(folder / f"verilog-{encoding}"))
         say(f"{encoding:<9} Verilog written; building and running it under Verilator ...")
-        report = verify(program, samples, images=len(samples))
+        with progress() as watch:
+            report = verify(program, samples, images=len(samples), progress=watch)
         say(
             f"{encoding:<9} verified: {report.output_mismatches} of {report.outputs_compared} outputs and"
             f" {report.counter_mismatches} of {report.counters_compared} counters differ"

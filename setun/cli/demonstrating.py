@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from setun.cli.options import Json, print_json
+from setun.cli.options import Json, counting, print_json
 
 
 def demo(
@@ -24,7 +24,7 @@ def demo(
     """
     from setun.demo import run_demo
 
-    result = run_demo(output, say=lambda line: typer.echo(line, err=json))
+    result = run_demo(output, say=lambda line: typer.echo(line, err=json), progress=counting)
     if json:
         print_json(result.to_json())
     if not result.passed:
