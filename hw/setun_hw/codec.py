@@ -34,7 +34,8 @@ def digits_to_bits(encoding: Encoding, digits: npt.ArrayLike) -> npt.NDArray[np.
     array = np.asarray(digits)
     if array.size and (array.min() < encoding.lowest or array.max() > encoding.highest):
         bad = array[(array < encoding.lowest) | (array > encoding.highest)].flat[0]
-        raise CodecError(f"a digit of encoding {encoding} must be between {encoding.lowest} and {encoding.highest}, not {bad}")
+        limits = f"between {encoding.lowest} and {encoding.highest}"
+        raise CodecError(f"a digit of encoding {encoding} must be {limits}, not {bad}")
     codes = (array.astype(np.int8) & 3).astype(np.uint8)
     if encoding is not Encoding.BINARY2:
         codes[codes == 3] = 2

@@ -47,8 +47,9 @@ def prove(claim: Claim, *, cycles: int = 0, timeout_seconds: float = 300) -> Non
     claim:
         What to prove.
     cycles:
-        0 for a circuit without registers. Otherwise the claim is proved for all time by induction: it holds from the registers' initial
-        values on, and after at most so many cycles in which it held it holds in the next. The assumption is made in every cycle.
+        0 for a circuit without registers. Otherwise the claim is proved for all time by induction: it holds from the
+        registers' initial values on, and after at most so many cycles in which it held it holds in the next. The
+        assumption is made in every cycle.
     timeout_seconds:
         How long the solver may take.
 
@@ -72,7 +73,8 @@ def prove(claim: Claim, *, cycles: int = 0, timeout_seconds: float = 300) -> Non
         f"sat {induction}-set assumption 1 -prove claim 1 -show-inputs -verify",
     ]
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "design.il").write_text(convert(claim.design, claim.name, family=claim.family), encoding="utf-8")
+        text = convert(claim.design, claim.name, family=claim.family)
+        Path(directory, "design.il").write_text(text, encoding="utf-8")
         Path(directory, "proof.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
         command = [sys.executable, "-c", _SOLVER, "proof.ys"]
         try:

@@ -1,8 +1,8 @@
 """Modules that are written out once however often they are used.
 
-An array holds hundreds of equal dot products of hundreds of equal cells. Converting each of them anew would take minutes and
-give a netlist of a hundred megabytes. A :class:`Shared` component behaves like any other in simulation and in Amaranth's own back
-ends; in a design converted by :func:`convert` each use of it is an instance of one module.
+An array holds hundreds of equal dot products of hundreds of equal cells. Converting each of them anew takes minutes and
+gives a netlist of a hundred megabytes. A :class:`Shared` component behaves like any other in simulation and in
+Amaranth's own back ends; in a design converted by :func:`convert` each use of it is an instance of one module.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ class ModuleLibrary:
         self._written: set[str] = set()
 
     def instance(self, component: Shared) -> Instance | Module:
-        """An instance that takes the component's place; its module will be written. The design itself stays a circuit."""
+        """An instance in place of a component, whose module will be written; for the design itself, the circuit."""
         if component is self._top:
             return component.build(self)
         name = component.module_name

@@ -17,8 +17,9 @@ pair in x  (0, 0)  (+1, 0)  (-1, 0)  (+1, -1) (0, +1)  (+1, +1) (-1, +1) (-1, -1
 =========  ======  =======  =======  =======  =======  =======  =======  ========
 
 ``u`` = 7 marks the 27 words that do not fit: their fourth and fifth trits are (0, -1), the pair that ``x`` lacks, and
-``x`` takes the place of ``u``. Five zeros are the byte 0. All of it was derived for this project; the idea of a code chosen for its
-decoder is Muller, Prost-Boucle, Bourge and Petrot's ("Efficient decompression of binary encoded balanced ternary sequences").
+``x`` takes the place of ``u``. Five zeros are the byte 0. The code was derived for this project; the idea of choosing
+it for its decoder is Muller, Prost-Boucle, Bourge and Petrot's ("Efficient decompression of binary encoded balanced
+ternary sequences").
 """
 
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ def pack(trits: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """
     array = np.asarray(trits)
     if array.size and (array.min() < -1 or array.max() > 1):
-        raise PackingError(f"only trits -1, 0, +1 can be packed, not {array.min() if array.min() < -1 else array.max()}")
+        bad = array.min() if array.min() < -1 else array.max()
+        raise PackingError(f"only trits -1, 0, +1 can be packed, not {bad}")
     fill = -array.shape[-1] % TRITS
     padded = np.concatenate([array.astype(np.uint8), np.zeros((*array.shape[:-1], fill), np.uint8)], axis=-1)
     groups = padded.reshape(*array.shape[:-1], padded.shape[-1] // TRITS, TRITS) + np.uint8(1)

@@ -51,7 +51,8 @@ def test_equal_components_are_one_module() -> None:
     names = modules(text)
     assert len(names) == len(set(names))
     assert set(names) == {
-        "rows", "setun_dot_product_ternary_8_1", "setun_accumulator_ternary_6_26", "setun_multiplier", "setun_counter42",
+        "rows", "setun_dot_product_ternary_8_1", "setun_accumulator_ternary_6_26",
+        "setun_multiplier", "setun_counter42",
         "setun_full_adder", "setun_half_adder", "setun_flip_flop", "setun_gate", "setun_multiplexer",
     }  # fmt: skip
     assert len(re.findall(r"^  cell \\setun_dot_product_ternary_8_1 \\dot_\d$", text, re.MULTILINE)) == 8

@@ -18,7 +18,8 @@ class Accumulator(Shared, wiring.Component):
     -------
     sum : ``In(sum_width(config))``          as the dot product gives it
     clear, scale, enable : ``In(1)``
-    value : ``Out(config.accumulator_width)``  modulo the accumulator's range; undefined until cleared, as nothing resets it
+    value : ``Out(config.accumulator_width)``  modulo the accumulator's range; undefined until cleared, since nothing
+        resets it
     """
 
     sum: Signal
@@ -31,10 +32,15 @@ class Accumulator(Shared, wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "sum": In(sum_width(config)), "clear": In(1), "scale": In(1), "enable": In(1),
-            "value": Out(config.accumulator_width),
-        })
+        super().__init__(
+            {
+                "sum": In(sum_width(config)),
+                "clear": In(1),
+                "scale": In(1),
+                "enable": In(1),
+                "value": Out(config.accumulator_width),
+            }
+        )
 
     @property
     def module_name(self) -> str:

@@ -36,7 +36,8 @@ class _OfTwo(Shared, wiring.Component):
 
     def _trits(self) -> dict[str, list[Value]]:
         return {
-            name: [word[low : low + 2] for low in range(0, len(word), 2)] for name, word in (("a", self.a), ("b", self.b))
+            name: [word[low : low + 2] for low in range(0, len(word), 2)]
+            for name, word in (("a", self.a), ("b", self.b))
         }
 
 
@@ -102,12 +103,18 @@ def _ordered(trits: Value) -> Value:
 
 
 def at_least(config: Config, a: Value, b: Value) -> Value:
-    """One bit: ``a >= b``, both in the accumulator's format; an expression, where :class:`Comparator` is a module of cells."""
+    """One bit: ``a >= b``, both in the accumulator's format.
+
+    An expression; :class:`Comparator` is the same as a module of cells.
+    """
     if config.encoding is Encoding.TERNARY:
         return _ordered(a) >= _ordered(b)
     return a.as_signed() >= b.as_signed()
 
 
 def maximum(config: Config, a: Value, b: Value) -> Value:
-    """The larger of two accumulators; an expression, where :class:`Maximum` is a module of cells."""
+    """The larger of two accumulators.
+
+    An expression; :class:`Maximum` is the same as a module of cells.
+    """
     return Mux(at_least(config, a, b), a, b)

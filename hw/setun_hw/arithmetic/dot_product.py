@@ -30,7 +30,9 @@ class DotProduct(Shared, wiring.Component):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.clocked = config.tree_registers > 0
-        super().__init__({"weights": In(config.word_bits), "digits": In(config.word_bits), "sum": Out(sum_width(config))})
+        super().__init__(
+            {"weights": In(config.word_bits), "digits": In(config.word_bits), "sum": Out(sum_width(config))}
+        )
 
     @property
     def module_name(self) -> str:

@@ -1,8 +1,9 @@
 """Sums of many small unsigned numbers in two's complement, shaped for the logic they will become.
 
-Two shapes. *Columns* compresses the bits of each weight with full adders: no carry chains, few logic levels, right for ASICs and for
-families whose short adders are dear (ECP5). *Chains* is a tree of adders that a family's carry chains take, one look-up table a bit, after
-groups of ``GROUPS[family]`` bits have been counted in look-up tables. ``benchmarks/luts.py`` measures both.
+Two shapes. *Columns* compresses the bits of each weight with full adders: no carry chains, few logic levels, right for
+ASICs and for families whose short adders are dear (ECP5). *Chains* is a tree of adders that a family's carry chains
+take, one look-up table a bit, after groups of ``GROUPS[family]`` bits have been counted in look-up tables.
+``benchmarks/luts.py`` measures both.
 """
 
 from collections.abc import Sequence

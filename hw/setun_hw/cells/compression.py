@@ -13,8 +13,8 @@ Adder = Callable[[int, Sequence[Wire]], tuple[Wire, Wire]]
 def compress(columns: Sequence[Sequence[Wire]], widest: int, adder: Adder[Wire]) -> list[tuple[int, Wire] | None]:
     """Reduce every column to one digit, column 0 first.
 
-    In every column as many of the ``widest`` adder cells are used as possible, which gives the fewest cells, because they take away the
-    most digits each; the digits that are ready first are added first, which keeps the tree shallow (Dadda's trees).
+    In every column as many of the ``widest`` adder cells are used as possible, which gives the fewest cells, for they
+    take away the most digits each; the digits that are ready first are added first, which keeps the tree shallow.
 
     Parameters
     ----------

@@ -74,7 +74,5 @@ def maximum(config: Config) -> CellNetlist:
     net = CellNetlist()
     a, b = net.port("a", config.accumulator_trits), net.port("b", config.accumulator_trits)
     (at_least,) = net.port("at_least", 1)
-    net.outputs["larger"] = [
-        net.add("multiplexer", (low, high, at_least))[0] for high, low in zip(a, b, strict=True)
-    ]
+    net.outputs["larger"] = [net.add("multiplexer", (low, high, at_least))[0] for high, low in zip(a, b, strict=True)]
     return net

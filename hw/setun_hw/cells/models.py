@@ -1,7 +1,7 @@
 """Amaranth models of the ternary cells on two rails.
 
-A trit is two bits, bit 0 its positive and bit 1 its negative rail; the code of both set does not occur, and the models use that.
-Each cell is a module of its own, so that it can be told, and counted, in the netlist.
+A trit is two bits, bit 0 its positive and bit 1 its negative rail; the code of both set does not occur, and the models
+use that. Each cell is a module of its own, so that it can be told, and counted, in the netlist.
 """
 
 from collections import Counter
@@ -34,10 +34,12 @@ def _add(m: Module, name: str, a: Value, b: Value) -> tuple[Signal, Signal]:
     total, carry = Signal(2, name=f"{name}_total"), Signal(2, name=f"{name}_carry")
     a_zero, b_zero = ~a.any(), ~b.any()
     m.d.comb += [
-        total.eq(Cat(
-            a[1] & b[1] | a[0] & b_zero | b[0] & a_zero,
-            a[0] & b[0] | a[1] & b_zero | b[1] & a_zero,
-        )),
+        total.eq(
+            Cat(
+                a[1] & b[1] | a[0] & b_zero | b[0] & a_zero,
+                a[0] & b[0] | a[1] & b_zero | b[1] & a_zero,
+            )
+        ),
         carry.eq(a & b),
     ]
     return total, carry
@@ -126,7 +128,7 @@ def _flip_flop(m: Module, pin: dict[str, Signal]) -> None:
 
 
 def _latch(m: Module, pin: dict[str, Signal]) -> None:
-    """Transparent while enabled. Holds in a flip-flop, so ``enable`` must change with the clock: binary targets get no latch."""
+    """Transparent while enabled; a flip-flop holds, so that no latch is made: ``enable`` changes with the clock."""
     held = Signal(2, reset_less=True)
     m.d.comb += pin["q"].eq(Mux(pin["enable"], pin["d"], held))
     m.d.sync += held.eq(pin["q"])

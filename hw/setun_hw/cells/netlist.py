@@ -10,7 +10,7 @@ ZERO = 0
 
 @dataclass(frozen=True)
 class Node:
-    """One cell: kind, the wires of its inputs (without the stored level) and of its outputs, in the order of its ports."""
+    """One cell: kind, wires of its inputs (the stored level is none) and of its outputs, in the order of its ports."""
 
     kind: str
     inputs: tuple[int, ...]

@@ -1,8 +1,8 @@
 """The ternary cells as data: ports and truth tables.
 
-A ternary port has three levels, read as -1, 0, +1 (balanced) or as 0, 1, 2 (unbalanced: the same levels, counted from the
-lowest). A binary port, such as an enable, has two, 0 and 1. Sequential cells list their stored level as input ``q``, and as
-output its next level.
+A ternary port has three levels, read as -1, 0, +1 (balanced) or as 0, 1, 2 (unbalanced: the same levels, counted from
+the lowest). A binary port, such as an enable, has two, 0 and 1. Sequential cells list their stored level as input
+``q``, and its next level as output.
 """
 
 import itertools

@@ -44,7 +44,7 @@ def combinational(design: Any, inputs: Sequence[str], output: str, rows: Iterabl
 
 
 def stream(c: Config, weights: np.ndarray, digits: np.ndarray) -> list[int]:
-    """Feed one pair of words a cycle; return what ``sum`` shows in each cycle, for ``tree_registers`` cycles beyond the last word."""
+    """Feed one pair of words a cycle; return what ``sum`` shows in each cycle, ``tree_registers`` cycles longer."""
     dot = DotProduct(c)
     shown = []
 

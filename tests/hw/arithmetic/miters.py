@@ -31,7 +31,9 @@ def number(word: Value, encoding: Encoding) -> Value:
     """The integer a sum or accumulator stands for."""
     if encoding is not Encoding.TERNARY:
         return word.as_signed()
-    terms = [Mux(word[low], 3 ** (low // 2), 0) - Mux(word[low + 1], 3 ** (low // 2), 0) for low in range(0, len(word), 2)]
+    terms = [
+        Mux(word[low], 3 ** (low // 2), 0) - Mux(word[low + 1], 3 ** (low // 2), 0) for low in range(0, len(word), 2)
+    ]
     return reduce(operator.add, terms, Const(0, 1))
 
 
@@ -104,7 +106,7 @@ class RadixFour(Miter):
 
 
 class Accumulators(Miter):
-    """Accumulators of some encodings, one radix, hold the integer that plain arithmetic gives, as long as it stays within their limit."""
+    """Accumulators of one radix hold the integer that plain arithmetic gives, while it stays within their limit."""
 
     total: Signal
     clear: Signal

@@ -47,7 +47,13 @@ def expected(c: Config, steps: list[Step]) -> list[int]:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_sequence_worked_out_by_hand(encoding: Encoding) -> None:
-    steps = [(3, True, False, True), (-1, False, False, True), (4, False, True, False), (4, False, True, True), (1, True, True, True)]
+    steps = [
+        (3, True, False, True),
+        (-1, False, False, True),
+        (4, False, True, False),
+        (4, False, True, True),
+        (1, True, True, True),
+    ]
     assert run(config(encoding), steps) == [3, 2, 2, 2 * encoding.radix + 4, 1]
 
 

@@ -54,8 +54,20 @@ def test_one_sum_a_cycle_after_exactly_the_registers(encoding: Encoding, lanes: 
 
 @pytest.mark.parametrize(
     ("encoding", "lanes", "width"),
-    [("ternary", 1, 2), ("ternary", 2, 4), ("ternary", 4, 4), ("ternary", 5, 6), ("ternary", 13, 6), ("ternary", 14, 8),
-     ("rails", 1, 2), ("rails", 3, 3), ("rails", 4, 4), ("binary2", 1, 4), ("binary2", 3, 5), ("binary2", 4, 6)],
+    [
+        ("ternary", 1, 2),
+        ("ternary", 2, 4),
+        ("ternary", 4, 4),
+        ("ternary", 5, 6),
+        ("ternary", 13, 6),
+        ("ternary", 14, 8),
+        ("rails", 1, 2),
+        ("rails", 3, 3),
+        ("rails", 4, 4),
+        ("binary2", 1, 4),
+        ("binary2", 3, 5),
+        ("binary2", 4, 6),
+    ],
 )
 def test_sums_are_as_narrow_as_the_largest_allows(encoding: str, lanes: int, width: int) -> None:
     assert sum_width(config(Encoding(encoding), lanes=lanes)) == width

@@ -51,7 +51,8 @@ def test_values_that_are_no_trits_are_refused(bad: int) -> None:
 def test_the_last_axis_is_packed_and_filled_up_with_zeros(length: int, rows: int) -> None:
     trits = np.random.default_rng(length * 4 + rows).integers(-1, 2, (2, rows, length))
     packed = pack(trits)
-    assert packed.dtype == np.uint8 and packed.shape == (2, rows, -(-length // 5))
+    assert packed.dtype == np.uint8
+    assert packed.shape == (2, rows, -(-length // 5))
     back = unpack(packed)
     assert np.array_equal(back[..., :length], trits)
     assert not back[..., length:].any()

@@ -48,7 +48,14 @@ def test_unbalanced_reading_counts_levels_from_the_lowest() -> None:
     assert CELLS["pti"].unbalanced() == {(0,): (2,), (1,): (2,), (2,): (0,)}
     assert CELLS["tnand"].unbalanced() == {(a, b): (2 - min(a, b),) for a in range(3) for b in range(3)}
     # a binary input keeps its levels
-    assert CELLS["gate"].unbalanced() == {(0, 0): (1,), (0, 1): (0,), (1, 0): (1,), (1, 1): (1,), (2, 0): (1,), (2, 1): (2,)}
+    assert CELLS["gate"].unbalanced() == {
+        (0, 0): (1,),
+        (0, 1): (0,),
+        (1, 0): (1,),
+        (1, 1): (1,),
+        (2, 0): (1,),
+        (2, 1): (2,),
+    }
 
 
 def simulate(cell: Cell, rows: list[tuple[dict[str, int], bool]]) -> list[tuple[int, ...]]:
