@@ -69,7 +69,9 @@ class Bench:
         self.pushes: list[int] = []
         self.pushed: list[dict[str, int]] = []
         self.records: dict[int, list[int]] = {}
-        self.engine_error = 0
+        self.groups_limit = 1 << 31
+        self.now = 0
+        self._driven: dict[int, int] = {}
         self._asked: list[tuple[int, int] | None] = [None] * STORE_LATENCY
 
     def program(self, descriptors: Sequence[Descriptor], at: int = LIST) -> None:
@@ -84,14 +86,20 @@ class Bench:
     async def cycle(self, ctx: SimulatorContext) -> None:
         """One clock cycle."""
         dut, now = self.dut, self.now
-        self.memory.drive(ctx.set)
+
+        def drive(signal: Any, value: int) -> None:
+            if self._driven.get(id(signal)) != value:  # every change costs the simulator time
+                self._driven[id(signal)] = value
+                ctx.set(signal, value)
+
+        self.memory.drive(drive)
         if now >= 0:
-            ctx.set(dut.groups_done, self.around("groups", now))
-            ctx.set(dut.load.ready, self.around("port", now))
-            ctx.set(dut.descriptor.ready, self.around("room", now))
-            ctx.set(dut.idle, self.around("idle", now))
+            drive(dut.groups_done, min(self.around("groups", now), self.groups_limit))
+            drive(dut.load.ready, self.around("port", now))
+            drive(dut.descriptor.ready, self.around("room", now))
+            drive(dut.idle, self.around("idle", now))
         place = self._asked.pop(0)
-        ctx.set(dut.stored, self.banks[place] if place is not None else 0)
+        drive(dut.stored, self.banks[place] if place is not None else 0)
         self._sample(ctx, now)
         self.memory.observe(ctx.get)
         await ctx.tick()

@@ -1,5 +1,6 @@
 """Every transfer moves the right words in exactly the cycles of docs/machine.md."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +10,8 @@ from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Descriptor, End, Opcode, Region, Transfer
 from setun_hw.engine.layout import slice_digits, weight_slices
 from setun_hw.external import transfer_beats
-from tests.hw.frontend.bench import BASES, Bench, complete, packed_bytes, random_bytes, words_outside
+from tests.hw.frontend.bench import BASES, LIST, Around, Bench, complete, packed_bytes, random_bytes, words_outside
+from tests.hw.frontend.reference import Reference
 
 SMALL = Config(
     name="small", rows=4, lanes=4, strips=2, post=2, thresholds=2, code_digits=1, activation_words=512, weight_words=64,
@@ -22,7 +24,8 @@ CONFIGS = {
     "words of several beats": SMALL.replace(lanes=40, rows=4, post=4, thresholds=4, axi_data_bits=32, strips=1),
     "one beat a descriptor": SMALL.replace(lanes=8, post=4, axi_data_bits=1024, axi_address_bits=40),
 }
-TIMINGS = [(1, 1), (7, 1), (3, 4), (40, 2)]
+#: latency, interval, and how ragged the engine is (-1: not at all)
+TIMINGS = [(1, 1, -1), (7, 1, 1), (3, 4, 2), (40, 1, -1)]
 
 
 def load(config: Config, opcode: Opcode, words: int, **fields: int) -> Transfer:
@@ -57,13 +60,13 @@ def program(config: Config) -> list[Descriptor]:
 def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: int, latency: int, interval: int) -> None:
     bench = Bench(config, seed=seed, latency=latency, interval=interval)
     bench.program(descriptors)
-    expected: list[tuple[Opcode, int, int, int]] = []
     for number, d in enumerate(descriptors):
         if isinstance(d, Transfer):
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             source = BASES[Region(d.region)] + d.offset
             if d.opcode != Opcode.STORE_ACTIVATIONS:
-                bench.memory.fill(source, bytes(bench.memory.data.get(source + k, v) for k, v in enumerate(random_bytes(size, number))))
+                data = enumerate(random_bytes(size, number))
+                bench.memory.fill(source, bytes(bench.memory.data.get(source + k, byte) for k, byte in data))
     trace = bench.reference(descriptors)
 
     async def process(ctx: SimulatorContext) -> None:
@@ -93,12 +96,12 @@ def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: 
     assert [(cycle, kind, bank if kind == Opcode.LOAD_ACTIVATIONS else 0, at) for cycle, kind, bank, at, _ in arrived] == [
         tuple(word) for word in trace.words_written
     ]
-    expected = []
+    expected: list[tuple[Opcode, int]] = []
     for d in descriptors:
         if isinstance(d, Transfer) and d.opcode != Opcode.STORE_ACTIVATIONS:
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             data = bench.memory.bytes(BASES[Region(d.region)] + d.offset, size)
-            expected += [(d.opcode, word) for word in words_outside(config, d, data)]  # type: ignore[misc]
+            expected += [(d.opcode, word) for word in words_outside(config, d, data)]
     got, partial = [], 0
     for _, kind, piece, _, data in bench.written:
         if kind != Opcode.LOAD_WEIGHTS:
@@ -118,8 +121,88 @@ def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: 
             assert words_outside(config, d, outside) == [bench.banks[place] for place in places]
 
 
-@pytest.mark.parametrize(("latency", "interval"), TIMINGS)
-@pytest.mark.parametrize("name", CONFIGS)
-def test_a_program_of_everything(name: str, latency: int, interval: int) -> None:
-    config = CONFIGS[name]
-    run_and_compare(config, program(config), seed=latency if interval > 1 else -1, latency=latency, interval=interval)
+@pytest.mark.parametrize("number", range(len(TIMINGS)))
+def test_a_program_of_everything(number: int) -> None:
+    latency, interval, seed = TIMINGS[number]
+    run_and_compare(SMALL, program(SMALL), seed=seed, latency=latency, interval=interval)
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if CONFIGS[name] is not SMALL])
+def test_other_sizes_of_words_and_beats(name: str) -> None:
+    latency, interval, seed = TIMINGS[len(name) % len(TIMINGS)]
+    run_and_compare(CONFIGS[name], program(CONFIGS[name]), seed=seed, latency=latency, interval=interval)
+
+
+@pytest.mark.parametrize(("latency", "interval"), [(1, 1), (300, 1)])
+def test_runs_longer_than_the_longest_burst(latency: int, interval: int) -> None:
+    config = SMALL.replace(axi_data_bits=32, lanes=16, post=4, strips=1, rows=4)
+    descriptors: list[Descriptor] = [
+        feature_map(config, Opcode.LOAD_ACTIVATIONS, 3, 170, 3, offset=0xF00, region=Region.INPUT),
+        feature_map(config, Opcode.STORE_ACTIVATIONS, 3, 170, 3, offset=0xF80, region=Region.OUTPUT),
+        End(),
+    ]
+    around = Around(-1).surroundings(latency, interval)
+    bursts = Reference(config, around, [BASES[region] for region in Region]).run(descriptors, LIST)
+    # To the 4 KiB boundary first, then 256 beats, then the rest.
+    assert [beats for _, address, beats in bursts.reads if address >= BASES[Region.INPUT]] == [64, 256, 190]
+    assert [beats for _, _, beats in bursts.writes] == [32, 256, 222]
+    run_and_compare(config, descriptors, seed=-1, latency=latency, interval=interval)
+
+
+def test_packed_weights_are_decoded() -> None:
+    config = SMALL.replace(rows=6, lanes=20, packed_weights=True, post=2)
+    d = load(config, Opcode.LOAD_WEIGHTS, 9, base=3)
+    assert d.beats == 27  # 120 trits are 24 bytes
+    data, words = packed_bytes(config, 9, 5)
+    bench = Bench(config, latency=2)
+    bench.program([d, End()], at=0x800)
+    bench.memory.fill(BASES[Region.PROGRAM], data)
+
+    async def process(ctx: SimulatorContext) -> None:
+        await bench.start(ctx, at=0x800)
+        await bench.until_idle(ctx)
+        assert ctx.get(bench.dut.status.done)
+
+    bench.simulate(process)
+    digits = slice_digits(config)
+    assert [(piece, address) for _, _, piece, address, _ in bench.written] == [(k, 3 + w) for w in range(9) for k in range(3)]
+    got = [sum(bench.written[3 * w + k][4] << 2 * digits * k for k in range(3)) for w in range(9)]
+    assert [word & (1 << config.weight_word_bits) - 1 for word in got] == words
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ragged_handshakes_lose_nothing(seed: int) -> None:
+    config = [SMALL, CONFIGS["24 bits in 64"], CONFIGS["words of several beats"]][seed]
+    deep = min(60, config.weight_words - 1)
+    descriptors: list[Descriptor] = [
+        feature_map(config, Opcode.LOAD_ACTIVATIONS, config.strips, 40, 1, offset=0xF80, region=Region.INPUT),
+        feature_map(config, Opcode.STORE_ACTIVATIONS, 2 * config.strips, 31, 2, base=5, offset=0xF80, region=Region.OUTPUT),
+        load(config, Opcode.LOAD_PARAMETERS, deep, offset=0x4000),
+        End(),
+    ]
+    bench = Bench(config, seed=seed, latency=3, ragged=random.Random(seed))
+    bench.program(descriptors)
+    bench.memory.fill(BASES[Region.INPUT], random_bytes(0x3000, seed))
+    bench.memory.fill(BASES[Region.PROGRAM] + 0x4000, random_bytes(0x4000, seed))
+
+    async def process(ctx: SimulatorContext) -> None:
+        await bench.start(ctx)
+        await bench.until_idle(ctx)
+        assert ctx.get(bench.dut.status.done)
+        assert bench.memory.quiet
+
+    bench.simulate(process)
+    loaded, stored, parameters, _ = descriptors
+    assert isinstance(loaded, Transfer)
+    assert isinstance(stored, Transfer)
+    assert isinstance(parameters, Transfer)
+    for d in (loaded, parameters):
+        size = transfer_beats(config, d) * config.axi_data_bits // 8
+        words = words_outside(config, d, bench.memory.bytes(BASES[Region(d.region)] + d.offset, size))
+        assert [data for _, kind, _, _, data in bench.written if kind == d.opcode] == words
+    size = transfer_beats(config, stored) * config.axi_data_bits // 8
+    outside = bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset, size)
+    assert words_outside(config, stored, outside) == [bench.banks[b, 5 + k] for b in range(config.strips) for k in range(62)]
+    # Nothing beside the map was written, and what is unused of its beats is 0.
+    assert bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset - 8, 8) == b"\xee" * 8
+    assert bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset + size, 8) == b"\xee" * 8
