@@ -19,10 +19,10 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
     ),
     (
         Config(
-            name="wide", rows=32, lanes=32, strips=4, post=8, activation_words=4096, weight_words=1024,
-            parameter_words=256, axi_data_bits=128,
+            name="wide", rows=32, lanes=32, strips=4, post=8, activation_words=10240, weight_words=1024,
+            parameter_words=256, axi_data_bits=512,
         ),
-        "VGG-S: channels in multiples of 32, maps whose rows divide by 4; weights stream from memory.",
+        "VGG-S: channels in multiples of 32, rows divisible by 4; a batch of four hides its streamed weights.",
     ),
     (
         Config(

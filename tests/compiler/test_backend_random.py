@@ -17,7 +17,7 @@ from setun_sim import golden
 from tests.strategies import configs, integers_for, networks, samples_for
 
 SLOW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
@@ -81,7 +81,7 @@ BIG = Config(name="big", rows=4, lanes=4, strips=3, post=2, code_digits=4, accum
 
 
 @pytest.mark.parametrize("encoding", Encoding)
-@pytest.mark.parametrize("words", [60, 100, 200])
+@pytest.mark.parametrize("words", [60, 100, 130])
 def test_bands_spill_and_refill(encoding: Encoding, words: int) -> None:
     """A 3 x 3 convolution, a strided one with pooling and a 1 x 1 one on 23 rows, with room for only a part of them."""
     network = chain()

@@ -38,7 +38,7 @@ def banded_stage(plan: Plan, index: int) -> tuple[tuple[Step, ...], float] | Non
             continue
         computing = out_height * target.cols * pixel
         moving = [
-            (b.in_end - b.in_first) * source.row_beats(config) + (b.out_end - b.out_first) * target.row_beats(config)
+            (b.in_end - b.in_first) * source.row_cycles(config) + (b.out_end - b.out_first) * target.row_cycles(config)
             for b in found
         ]
         if copies == 2:

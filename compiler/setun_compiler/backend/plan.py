@@ -40,13 +40,13 @@ class Tensor:
         """Words of a row."""
         return self.cols * self.col_words
 
-    def row_beats(self, config: Config) -> int:
-        """Beats of a row in external memory."""
-        return activation_sharing(config).run(self.row_words)
-
     def row_bytes(self, config: Config) -> int:
-        """Bytes of a row in external memory."""
-        return self.row_beats(config) * config.axi_data_bits // 8
+        """Bytes of a row in external memory, whole beats."""
+        return activation_sharing(config).run(self.row_words) * config.axi_data_bits // 8
+
+    def row_cycles(self, config: Config) -> int:
+        """Cycles to move a row: a beat or a word each, whichever are more."""
+        return max(activation_sharing(config).run(self.row_words), self.row_words)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,14 +95,14 @@ def _stage(
         if op.source not in made | fetched:
             fetched.add(op.source)
             steps.append(Fetch(buffer=buffers[op.source]))
-            cycles += plan.images * source.rows * source.row_beats(plan.config)
+            cycles += plan.images * source.rows * source.row_cycles(plan.config)
         in_height = heights[op.source]
         rows = target.rows if plan.batch else out_rows(op, target, in_height, heights[op.target])
         steps += runs(op, index, buffers[op.source], buffers[op.target], rows, op.pad_top)
         cycles += rows * target.cols * op.cycles_per_pixel(source, target, plan.config)
     for name in leaving:
         steps.append(Keep(buffer=buffers[name]))
-        cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_beats(plan.config)
+        cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
     return Stage(steps=tuple(steps), cycles=cycles)
 
 
