@@ -1,0 +1,285 @@
+"""Whatever goes wrong stops with a code and an index, leaves the bus at rest, and the next program runs."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+from amaranth.sim import SimulatorContext
+
+from setun_hw.config import Config
+from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Region, Transfer
+from setun_hw.error_codes import ErrorCode
+from setun_hw.frontend.axi import SLVERR
+from tests.hw.frontend.bench import BASES, LIST, Bench, complete
+
+CONFIG = Config(
+    name="stops", rows=4, lanes=8, strips=2, post=2, thresholds=2, code_digits=1, activation_words=64, weight_words=16,
+    parameter_words=16, axi_data_bits=32, counter_records=16,
+)  # fmt: skip
+INPUT = {"region": Region.INPUT}
+GOOD: list[Descriptor] = [
+    complete(CONFIG, Transfer(opcode=Opcode.LOAD_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, **INPUT)),
+    complete(CONFIG, Transfer(
+        opcode=Opcode.STORE_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, region=Region.OUTPUT)),
+    End(),
+]  # fmt: skip
+#: where the program that must run afterwards lies
+AGAIN = 0x800
+
+
+def transfer(opcode: Opcode = Opcode.LOAD_ACTIVATIONS, **changes: int) -> Transfer:
+    """A good transfer, spoilt by ``changes`` after its beats were counted."""
+    fields: dict[str, int] = {"words": 4, "region": Region.INPUT}
+    if opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.STORE_ACTIVATIONS):
+        fields |= {"words": 12, "rows": 3, "row_words": 4, "strip_rows": 2}
+        fields["region"] = Region.OUTPUT if opcode is Opcode.STORE_ACTIVATIONS else Region.INPUT
+    good = complete(CONFIG, Transfer(opcode=opcode, **fields))
+    return Transfer(opcode=opcode, **{**{name: getattr(good, name) for name in Transfer.LAYOUT}, **changes})
+
+
+def raw(descriptor: Descriptor, word: int, value: int, *, mend: bool) -> bytes:
+    """A descriptor with one word exchanged, and the check word made right again or not."""
+    data = bytearray(descriptor.pack())
+    old = int.from_bytes(data[4 * word : 4 * word + 4], "little")
+    data[4 * word : 4 * word + 4] = value.to_bytes(4, "little")
+    if mend:
+        check = int.from_bytes(data[-4:], "little") ^ old ^ value
+        data[-4:] = check.to_bytes(4, "little")
+    return bytes(data)
+
+
+async def finish(ctx: SimulatorContext, bench: Bench) -> None:
+    """The good program runs and moves its words."""
+    bench.memory.errors.clear()
+    bench.memory.silent = False
+    bench.groups_limit = 1 << 31
+    bench.program(GOOD, at=AGAIN)
+    start, end = BASES[Region.OUTPUT], BASES[Region.OUTPUT] + 48
+    for address in range(start, end):
+        bench.memory.data.pop(address, None)
+    bench.written.clear()
+    await bench.start(ctx, at=AGAIN)
+    await bench.until_idle(ctx)
+    status = bench.dut.status
+    assert (ctx.get(status.done), ctx.get(status.error), ctx.get(status.code)) == (1, 0, 0)
+    assert len(bench.written) == 12
+    words = [bench.banks[row // 2, row % 2 * 4 + k] for row in range(3) for k in range(4)]
+    stored = bench.memory.bytes(start, 24)
+    assert [int.from_bytes(stored[2 * k : 2 * k + 2], "little") for k in range(12)] == words
+    assert bench.memory.quiet
+
+
+def stop(
+    program: Sequence[Descriptor | bytes], code: ErrorCode, index: int, *, prepare: Callable[[Bench], None] = lambda bench: None,
+    watchdog: int = 0, ragged: int | None = None, latency: int = 5,
+) -> Bench:  # fmt: skip
+    """Run a program that must stop so, then a good one."""
+    bench = Bench(CONFIG, latency=latency, ragged=None if ragged is None else random.Random(ragged))
+    data = b"".join(d if isinstance(d, bytes) else d.pack() for d in program)
+    bench.memory.fill(BASES[Region.PROGRAM] + LIST, data)
+    bench.memory.fill(BASES[Region.INPUT], bytes(range(256)) * 16)
+    prepare(bench)
+
+    async def process(ctx: SimulatorContext) -> None:
+        status = bench.dut.status
+        await bench.start(ctx, watchdog=watchdog)
+        for _ in range(3000):
+            if ctx.get(status.error):
+                break
+            await bench.cycle(ctx)
+        assert ctx.get(status.error)
+        bench.memory.silent = False
+        await bench.until_idle(ctx)
+        assert (ctx.get(status.done), ctx.get(status.error)) == (0, 1)
+        assert (ErrorCode(ctx.get(status.code)), ctx.get(status.error_index)) == (code, index)
+        assert bench.memory.quiet
+        for _ in range(20):  # and stays at rest
+            await bench.cycle(ctx)
+        assert bench.memory.quiet
+        for bank, address in [(bank, address) for _, bank, address in bench.read]:
+            assert (bank, address) in bench.banks
+        await finish(ctx, bench)
+
+    bench.simulate(process)
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "code"),
+    [
+        (raw(GOOD[0], 9, 1, mend=False), ErrorCode.BAD_CHECK),
+        (bytes(SIZE), ErrorCode.BAD_CHECK),
+        (raw(GOOD[0], 0, int(Opcode.LOAD_ACTIVATIONS) | 2 << 8, mend=True), ErrorCode.BAD_VERSION),
+        (raw(GOOD[0], 0, 6 | 1 << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (raw(GOOD[0], 0, 255 | 1 << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (transfer(rows=0), ErrorCode.BAD_FIELD),
+        (transfer(strip_rows=0), ErrorCode.BAD_FIELD),
+        (transfer(row_words=0), ErrorCode.BAD_FIELD),
+        (transfer(words=0), ErrorCode.BAD_FIELD),
+        (transfer(beats=0), ErrorCode.BAD_FIELD),
+        (transfer(offset=2), ErrorCode.BAD_FIELD),
+        (transfer(packed=1), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.LOAD_WEIGHTS, packed=1), ErrorCode.BAD_FIELD),
+        (transfer(words=11), ErrorCode.BAD_FIELD),
+        (transfer(beats=5), ErrorCode.BAD_FIELD),
+        (transfer(beats=7), ErrorCode.BAD_FIELD),
+        (transfer(beats=900), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.STORE_ACTIVATIONS, words=13), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.STORE_ACTIVATIONS, beats=5), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.STORE_ACTIVATIONS, beats=7), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.STORE_ACTIVATIONS, beats=900), ErrorCode.BAD_FIELD),
+        (transfer(Opcode.LOAD_WEIGHTS, base=13), ErrorCode.OUT_OF_RANGE),
+        (transfer(Opcode.LOAD_WEIGHTS, words=0xFFFFFFFF), ErrorCode.OUT_OF_RANGE),
+        (transfer(Opcode.LOAD_PARAMETERS, base=16), ErrorCode.OUT_OF_RANGE),
+        (transfer(base=61), ErrorCode.OUT_OF_RANGE),
+        (transfer(base=57), ErrorCode.OUT_OF_RANGE),
+        (transfer(strip_rows=1), ErrorCode.OUT_OF_RANGE),
+        (transfer(Opcode.STORE_ACTIVATIONS, base=57), ErrorCode.OUT_OF_RANGE),
+        (transfer(Opcode.STORE_ACTIVATIONS, strip_rows=1), ErrorCode.OUT_OF_RANGE),
+    ],
+)
+def test_malformed_descriptors(spoilt: Descriptor | bytes, code: ErrorCode) -> None:
+    bench = stop([Compute(), spoilt, End()], code, 1)
+    assert len(bench.pushes) == 1
+
+
+def test_nothing_is_written_outside_the_memory() -> None:
+    bench = stop([transfer(base=57), End()], ErrorCode.OUT_OF_RANGE, 0)
+    assert all(at < CONFIG.activation_words for _, _, _, at, _ in bench.written)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS, Opcode.LOAD_ACTIVATIONS])
+def test_errors_of_reads(opcode: Opcode) -> None:
+    def prepare(bench: Bench) -> None:
+        bench.memory.errors[BASES[Region.INPUT] + 8] = SLVERR
+
+    stop([GOOD[1], transfer(opcode), End()], ErrorCode.AXI_READ, 1, prepare=prepare)
+
+
+def test_errors_of_descriptor_reads() -> None:
+    def prepare(bench: Bench) -> None:
+        bench.memory.errors[BASES[Region.PROGRAM] + LIST + SIZE + 4] = SLVERR | 1
+
+    stop([GOOD[0], GOOD[2]], ErrorCode.AXI_READ, 1, prepare=prepare)
+
+
+def test_errors_of_writes() -> None:
+    def prepare(bench: Bench) -> None:
+        bench.memory.errors[BASES[Region.OUTPUT] + 4] = SLVERR
+
+    stop(GOOD, ErrorCode.AXI_WRITE, 1, prepare=prepare)
+
+
+@pytest.mark.parametrize("ragged", [None, 1, 2, 3])
+@pytest.mark.parametrize("at", [3, 60, 130, 160, 190])
+def test_a_memory_that_falls_silent_is_not_awaited_for_ever(at: int, ragged: int | None) -> None:
+    """``at`` counts words on the bus before it does; whatever was begun is brought to its end once memory answers again."""
+    long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
+    program = [
+        complete(CONFIG, transfer(**long)), complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)), *GOOD,
+    ]  # fmt: skip
+    bench = Bench(CONFIG, latency=4, ragged=None if ragged is None else random.Random(ragged))
+    bench.program(program)
+    bench.memory.fill(BASES[Region.INPUT], bytes(range(256)))
+
+    async def process(ctx: SimulatorContext) -> None:
+        status, memory = bench.dut.status, bench.memory
+        await bench.start(ctx, watchdog=40)
+        while len(memory.taken) + len(memory.given) < at:
+            await bench.cycle(ctx)
+        memory.silent = True
+        if at % 2:  # on one side only: addresses and data are still taken
+            memory.silent = False
+            memory.latency = 10**6
+        silent = bench.now
+        for _ in range(400):
+            if ctx.get(status.error):
+                break
+            await bench.cycle(ctx)
+        assert ErrorCode(ctx.get(status.code)) is ErrorCode.TIMEOUT
+        assert 40 <= bench.now - silent < 400
+        memory.silent, memory.latency = False, 4
+        memory.hurry()
+        strobed = memory.strobed
+        await bench.until_idle(ctx)
+        # What is written while draining is without strobes, but for a beat that was already on offer.
+        assert memory.strobed - strobed <= 1
+        assert memory.quiet
+        await finish(ctx, bench)
+
+    bench.simulate(process)
+
+
+def test_a_dependency_that_never_comes_true_is_a_timeout() -> None:
+    def prepare(bench: Bench) -> None:
+        bench.groups_limit = 3
+
+    stop([GOOD[0], transfer(after=4), End()], ErrorCode.TIMEOUT, 1, prepare=prepare, watchdog=200)
+
+
+@pytest.mark.parametrize("ragged", [None, 5])
+@pytest.mark.parametrize("at", [1, 20, 33, 45, 70, 72, 75, 90, 101, 104, 107, 110, 150])
+def test_soft_reset_in_the_midst_of_anything(at: int, ragged: int | None) -> None:
+    long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
+    program = [
+        complete(CONFIG, transfer(**long)), complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)), *GOOD,
+    ]  # fmt: skip
+    bench = Bench(CONFIG, latency=6, ragged=None if ragged is None else random.Random(ragged))
+    bench.program(program)
+    bench.memory.fill(BASES[Region.INPUT], bytes(range(256)))
+
+    async def process(ctx: SimulatorContext) -> None:
+        dut = bench.dut
+        await bench.start(ctx)
+        for _ in range(at):
+            await bench.cycle(ctx)
+        ctx.set(dut.reset, 1)
+        await bench.cycle(ctx)
+        ctx.set(dut.reset, 0)
+        assert ctx.get(dut.status.draining)
+        assert ctx.get(dut.clear)
+        await bench.until_idle(ctx, limit=200)
+        assert bench.memory.quiet
+        assert (ctx.get(dut.status.done), ctx.get(dut.status.error), ctx.get(dut.status.code)) == (0, 0, 0)
+        await finish(ctx, bench)
+
+    bench.simulate(process)
+
+
+def test_start_while_busy_is_ignored() -> None:
+    bench = Bench(CONFIG, latency=6)
+    bench.program(GOOD)
+    trace = bench.reference(GOOD)
+
+    async def process(ctx: SimulatorContext) -> None:
+        await bench.start(ctx)
+        ctx.set(bench.dut.start, 1)
+        for _ in range(30):
+            await bench.cycle(ctx)
+        ctx.set(bench.dut.start, 0)
+        await bench.until_idle(ctx)
+        assert ctx.get(bench.dut.status.cycles) == trace.end
+
+    bench.simulate(process)
+    assert bench.memory.reads == trace.reads
+
+
+def test_errors_of_the_engine_name_its_own_descriptor() -> None:
+    bench = Bench(CONFIG, latency=6)
+    bench.program([Compute(), Compute(), *GOOD])
+
+    async def process(ctx: SimulatorContext) -> None:
+        dut = bench.dut
+        await bench.start(ctx)
+        while not bench.pushes[1:]:
+            await bench.cycle(ctx)
+        ctx.set(dut.running, 0)
+        ctx.set(dut.error, {"valid": 1, "code": ErrorCode.OUT_OF_RANGE})
+        await bench.cycle(ctx)
+        ctx.set(dut.error, {"valid": 0, "code": 0})
+        assert ctx.get(dut.clear)
+        await bench.until_idle(ctx)
+        assert (ErrorCode(ctx.get(dut.status.code)), ctx.get(dut.status.error_index)) == (ErrorCode.OUT_OF_RANGE, 0)
+        await finish(ctx, bench)
+
+    bench.simulate(process)
