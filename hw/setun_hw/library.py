@@ -8,7 +8,7 @@ Amaranth's own back ends; in a design converted by :func:`convert` each use of i
 from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, Elaboratable, Fragment, Instance, Module, Signal
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] - in no stub
 
 #: of the clock in shared modules
 CLOCK = "clk"
@@ -75,7 +75,7 @@ class ModuleLibrary:
             inputs, outputs = component.pins()
             ports = [*inputs.values(), *outputs.values()]
             if component.clocked:
-                domain = ClockDomain("sync", reset_less=True)
+                domain: Any = ClockDomain("sync", reset_less=True)
                 module.domains.sync = domain
                 ports.append(domain.clk)
             text = rtlil.convert(Fragment.get(module, self), name=name, ports=ports, emit_src=False)
@@ -89,7 +89,7 @@ def convert(design: Elaboratable, name: str, ports: Any = None, family: str | No
     Parameters
     ----------
     design, name, ports:
-        As for ``amaranth.back.rtlil.convert``.
+        As for Amaranth's own ``rtlil.convert``.
     family:
         FPGA family to shape adders for: ``ice40`` or ``xilinx``; any other, and None, gives what suits all.
     """

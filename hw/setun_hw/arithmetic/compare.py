@@ -90,7 +90,7 @@ class Maximum(_OfTwo):
         m.submodules.comparator = comparator = Comparator(self.config)
         m.d.comb += [comparator.a.eq(self.a), comparator.b.eq(self.b)]
         if self.config.encoding is Encoding.TERNARY:
-            wires = self._trits() | {"at_least": [comparator.at_least]}
+            wires = {**self._trits(), "at_least": [comparator.at_least]}
             m.d.comb += self.larger.eq(Cat(instantiate(m, datapath.maximum(self.config), wires)["larger"]))
         else:
             m.d.comb += self.larger.eq(Mux(comparator.at_least, self.a, self.b))

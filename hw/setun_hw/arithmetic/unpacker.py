@@ -4,10 +4,11 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from setun_hw.library import ModuleLibrary, Shared
 from setun_hw.packing import TRITS
 
 
-class Unpacker(wiring.Component):
+class Unpacker(Shared, wiring.Component):
     """Trits of a packed byte, combinational.
 
     A byte that is no code word gives trits all the same, never the code that does not occur.
@@ -18,10 +19,25 @@ class Unpacker(wiring.Component):
     trits : ``Out(10)``  five trits on two rails, the first lowest
     """
 
+    byte: Signal
+    trits: Signal
+
+    clocked = False
+
     def __init__(self) -> None:
         super().__init__({"byte": In(8), "trits": Out(2 * TRITS)})
 
-    def elaborate(self, platform: object) -> Module:
+    @property
+    def module_name(self) -> str:
+        """One for all."""
+        return "setun_unpacker"
+
+    def pins(self) -> tuple[dict[str, Signal], dict[str, Signal]]:
+        """Inputs and outputs by name."""
+        return {"byte": self.byte}, {"trits": self.trits}
+
+    def build(self, library: ModuleLibrary | None = None) -> Module:
+        """Some fifteen functions of four inputs."""
         m = Module()
         a, x = self.byte[0:2], self.byte[5:8]
         escape, u, full = Signal(), Signal(3), Signal()

@@ -5,7 +5,7 @@ use that. Each cell is a module of its own, so that it can be told, and counted,
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 
@@ -137,7 +137,7 @@ def _latch(m: Module, pin: dict[str, Signal]) -> None:
 _STORES: dict[str, Callable[[Module, dict[str, Signal]], None]] = {"flip_flop": _flip_flop, "latch": _latch}
 
 
-def instantiate(m: Module, netlist: CellNetlist, wires: dict[str, list[Value]]) -> dict[str, list[Value]]:
+def instantiate(m: Module, netlist: CellNetlist, wires: Mapping[str, Sequence[Value]]) -> dict[str, list[Value]]:
     """Put a netlist's cells into a module, as submodules named after their kind and number.
 
     Parameters
