@@ -5,13 +5,15 @@ the high bit. A plane is kept in U unsigned integers of one type (16, 32 or 64 b
 An activation memory is ``memory[image, strip, word, plane, unit]``; the sums of many channels lie side by side, so that
 the compiler vectorises over channels, with one population count for every word of products.
 """
-# mypy: disable-error-code="no-untyped-def, call-arg, assignment, var-annotated, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, assignment, untyped-decorator"
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba as nb
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 #: places in the counts that :func:`compute` adds to
@@ -26,50 +28,6 @@ _FLUSH = 512
 VECTOR = 32
 #: words listed at a time: they should stay in the first cache
 _TILE = 2048
-
-
-class Geometry(NamedTuple):
-    """The numbers of a COMPUTE that its loops need: fields of the descriptor under their own names, and a few more."""
-
-    first_group: int
-    first_channel: int
-    set_groups: int  #: channel groups that share a set
-    set_channels: int  #: their channels
-    batch: int
-    radix: int
-    trit_sums: int  #: RAW planes are trits, not bit pairs
-    lanes: int
-    digit_pairs: int  #: passes over the kernel, in_digits x weight_digits
-    in_base: int
-    in_digits: int
-    in_row_stride: int
-    in_col_stride: int
-    in_cols: int
-    in_strip_rows: int
-    in_full_strips: int
-    in_last_rows: int
-    in_end: int
-    blocks: int
-    group_block_step: int
-    kernel_rows: int
-    kernel_cols: int
-    kernel_row_step: int
-    kernel_col_step: int
-    pool_rows: int
-    pool_cols: int
-    pool_row_step: int
-    pool_col_step: int
-    row_step: int
-    col_step: int
-    pad_top: int
-    pad_left: int
-    out_rows: int
-    out_cols: int
-    out_base: int
-    out_digits: int
-    out_row_stride: int
-    out_col_stride: int
-    out_end: int
 
 
 @intrinsic
@@ -87,8 +45,7 @@ _jit = nb.njit(nogil=True, cache=True)
 _inline = nb.njit(nogil=True, cache=True, inline="always")
 # Arguments are typed by use: each kernel is compiled for the one word size that a configuration needs, then cached.
 # Work is done in tiles of some convolution pixels: first their words are looked up, zero words left out; then all dot
-# products are formed, in loops small enough for the compiler to vectorise well; then sums are pooled, compared and
-# written.
+# products are formed; then sums are pooled, compared and written.
 
 
 @_jit
@@ -102,6 +59,7 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
     weight_digits = g.digit_pairs // g.in_digits
     significances = g.in_digits + weight_digits - 1
     first = g.in_base + (g.first_group + k) * g.group_block_step * g.in_digits
+    words, pads = memory.reshape(-1), pad.reshape(-1)
     entry, ones, padding = 0, np.int64(0), 0
     for pixel in range(pixels):
         rest, px = divmod(first_pixel + pixel, g.pool_cols)
@@ -131,28 +89,115 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
                     outside = bank < 0 or bank >= memory.shape[1] or y >= held
                     for kw in range(g.kernel_cols):
                         x = x0 + kw * g.kernel_col_step
-                        padded = outside or x < 0 or x >= g.in_cols
                         word = first + y * g.in_row_stride + x * g.in_col_stride + i
-                        if padded:
+                        if outside or x < 0 or x >= g.in_cols:
+                            source, offset, step = pads, i * 2 * units, 0
                             padding += g.blocks
-                        elif word + (g.blocks - 1) * g.in_digits >= g.in_end:
-                            counts[FAULT] = READ_FAULT
-                            return
+                        else:
+                            source, step = words, g.in_digits * 2 * units
+                            offset = ((image * memory.shape[1] + bank) * memory.shape[2] + word) * 2 * units
+                            if word + (g.blocks - 1) * g.in_digits >= g.in_end:
+                                counts[FAULT] = READ_FAULT
+                                return
                         for _ in range(g.blocks):
                             here = np.int64(0)
                             for u in range(units):
-                                p = pad[i, 0, u] if padded else memory[image, bank, word, 0, u]
-                                n = pad[i, 1, u] if padded else memory[image, bank, word, 1, u]
+                                p, n = source[offset + u], source[offset + units + u]
                                 xs[entry, 0, u], xs[entry, 1, u] = p, n
                                 here += np.int64(popcount(p | n))
                             rows[entry] = row
                             entry += here != 0
                             ones += here
                             row += 1
-                            word += g.in_digits
+                            offset += step
             ends[pixel * significances + s] = entry
     counts[NONZERO_ACTIVATIONS] += ones * g.set_groups
     counts[PADDING_READS] += padding * g.set_groups
+
+
+@intrinsic
+def _add_trits(_typing: Any, xs: Any, rows: Any, w: Any, k: Any, first: Any, last: Any, partial: Any, m: Any) -> Any:
+    """Add entries ``first`` to ``last`` times their weights to ``partial`` of VECTOR channels from ``m`` on: trits.
+
+    Vector code by hand: sums stay in registers from entry to entry, which no compiler could prove to be allowed.
+    """
+    signature = types.void(xs, rows, w, types.intp, types.intp, types.intp, partial, types.intp)
+    return signature, lambda context, builder, sig, arguments: _vector_loop(context, builder, sig, arguments, False)
+
+
+@intrinsic
+def _add_radix4(_typing: Any, xs: Any, rows: Any, w: Any, k: Any, first: Any, last: Any, partial: Any, m: Any) -> Any:
+    """:func:`_add_trits` for digits of radix 4."""
+    signature = types.void(xs, rows, w, types.intp, types.intp, types.intp, partial, types.intp)
+    return signature, lambda context, builder, sig, arguments: _vector_loop(context, builder, sig, arguments, True)
+
+
+def _vector_loop(context: Any, builder: Any, signature: Any, arguments: Any, radix4: bool) -> Any:
+    kinds = signature.args
+    xs, rows, w, partial = (context.make_array(kinds[n])(context, builder, arguments[n]) for n in (0, 1, 2, 6))
+    k, first, last, m = (arguments[n] for n in (3, 4, 5, 7))
+    element, index = context.get_data_type(kinds[2].dtype), k.type
+    vector = ir.VectorType(element, VECTOR)
+    lanes = ir.VectorType(ir.IntType(32), VECTOR)
+    count = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector]), f"llvm.ctpop.v{VECTOR}i{element.width}"
+    )
+    _, weight_rows, _, units, channels = cgutils.unpack_tuple(builder, w.shape)
+
+    def number(value: int) -> Any:
+        return ir.Constant(index, value)
+
+    def place(array: Any, offset: Any) -> Any:
+        return builder.bitcast(builder.gep(array.data, [offset]), vector.as_pointer())
+
+    def load(array: Any, offset: Any) -> Any:
+        return builder.load(place(array, offset), align=element.width // 8)
+
+    def splat(offset: Any) -> Any:
+        value = builder.load(builder.gep(xs.data, [offset]))
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), ir.Constant(lanes, [0] * VECTOR))
+
+    def ones(x: Any, y: Any) -> Any:
+        return builder.call(count, [builder.and_(x, y)])
+
+    def shifted(x: Any, by: int) -> Any:
+        return builder.shl(x, ir.Constant(vector, [by] * VECTOR))
+
+    def add(variable: Any, value: Any) -> None:
+        builder.store(builder.add(builder.load(variable), value), variable)
+
+    places = [builder.add(builder.mul(channels, number(row)), m) for row in range(4)]
+    sums = [cgutils.alloca_once_value(builder, load(partial, offset)) for offset in places]
+    plus, minus, nonzero, changed = sums
+    zero = ir.Constant(vector, [0] * VECTOR)
+    sides = [cgutils.alloca_once_value(builder, zero) for _ in range(2)]
+    with cgutils.for_range_slice(builder, first, last, number(1), index) as (entry, _):
+        row = builder.add(builder.mul(k, weight_rows), builder.load(builder.gep(rows.data, [entry])))
+        for side in sides:
+            builder.store(zero, side)
+        # Only words of 64 bits come in several units.
+        with cgutils.for_range(builder, units if element.width == 64 else number(1), intp=index) as loop:
+            low = builder.add(builder.mul(builder.mul(entry, number(2)), units), loop.index)
+            p, n = splat(low), splat(builder.add(low, units))
+            word = builder.add(builder.mul(builder.mul(row, number(2)), units), loop.index)
+            wp = load(w, builder.add(builder.mul(word, channels), m))
+            wn = load(w, builder.add(builder.mul(builder.add(word, units), channels), m))
+            if radix4:
+                add(sides[0], builder.add(ones(p, wp), shifted(ones(n, wn), 2)))
+                add(sides[1], shifted(builder.add(ones(p, wn), ones(n, wp)), 1))
+                add(nonzero, ones(builder.or_(p, n), builder.or_(wp, wn)))
+            else:
+                for side, x, y in ((0, wp, wn), (1, wn, wp)):
+                    agree = builder.or_(builder.and_(p, x), builder.and_(n, y))
+                    add(sides[side], builder.call(count, [agree]))
+        a, b = (builder.load(side) for side in sides)
+        add(plus, a)
+        add(minus, b)
+        add(changed, builder.zext(builder.icmp_unsigned("!=", a, b), vector))
+    for variable, offset in zip(sums, places, strict=True):
+        builder.store(builder.load(variable), place(partial, offset), align=element.width // 8)
+    return context.get_dummy_value()
 
 
 # Partial sums are of the words' own type and go on growing from pixel to pixel, until they are emptied into the counts.
@@ -161,102 +206,55 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
 
 
 @_inline
-def _add(acc, sign, plus, minus):
+def _add(acc, sign, partial):
+    plus, minus = partial[0], partial[1]
     for m in range(acc.size):
         acc[m] += sign * (np.int64(plus[m]) - np.int64(minus[m]))
 
 
 @_inline
-def _scale(acc, radix, plus, minus):
+def _scale(acc, radix, partial):
+    plus, minus = partial[0], partial[1]
     for m in range(acc.size):
         acc[m] = radix * acc[m] + (radix - 1) * (np.int64(plus[m]) - np.int64(minus[m]))
 
 
 @_jit
-def _empty(partial, radix4, products, updates):
+def _empty(radix, partial, products, updates):
     """Move partial sums into each channel's counts."""
     for m in range(products.size):
-        products[m] += np.int64(partial[2, m]) if radix4 else np.int64(partial[0, m]) + np.int64(partial[1, m])
+        products[m] += np.int64(partial[2, m]) if radix == 4 else np.int64(partial[0, m]) + np.int64(partial[1, m])
         updates[m] += np.int64(partial[3, m])
     partial[:] = 0
 
 
 @_jit
-def _trits(radix, xs, rows, ends, w, k, sums, products, updates, partial):
-    """Sums of a tile's pixels, for trits in a single unit: the common case."""
+def _sum(radix, xs, rows, ends, w, k, sums, products, updates, partial):
+    """Sums of a tile's pixels for every channel; ``partial`` holds plus, minus, non-zero and changed of each."""
     significances = ends.size // sums.shape[0]
-    plus, minus, changed = partial[0], partial[1], partial[3]
     entry = since = 0
     for pixel in range(sums.shape[0]):
-        acc, first = sums[pixel], entry
+        acc, begin = sums[pixel], entry
         acc[:] = 0
-        _add(acc, -1, plus, minus)
+        _add(acc, -1, partial)
         for s in range(significances):
-            if entry > first:
-                _scale(acc, radix, plus, minus)
-            for e in range(entry, ends[pixel * significances + s]):
-                p, n = xs[e, 0, 0], xs[e, 1, 0]
-                wp, wn = w[k, rows[e], 0, 0], w[k, rows[e], 1, 0]
-                for m in range(plus.size):
-                    a = popcount((p & wp[m]) | (n & wn[m]))
-                    b = popcount((p & wn[m]) | (n & wp[m]))
-                    plus[m] += a
-                    minus[m] += b
-                    changed[m] += a != b
-                since += 1
-                if since == _FLUSH:
-                    _add(acc, 1, plus, minus)
-                    _empty(partial, False, products, updates)
-                    since = 0
-            entry = ends[pixel * significances + s]
-        _add(acc, 1, plus, minus)
-    _empty(partial, False, products, updates)
-
-
-@_jit
-def _digits(radix, xs, rows, ends, w, k, sums, products, updates, partial):
-    """:func:`_trits` for every other case: the two sides of a dot product are gathered over the units first."""
-    significances = ends.size // sums.shape[0]
-    plus, minus, nonzero, changed, a, b = partial[0], partial[1], partial[2], partial[3], partial[4], partial[5]
-    radix4 = radix == 4
-    entry = since = 0
-    for pixel in range(sums.shape[0]):
-        acc, first = sums[pixel], entry
-        acc[:] = 0
-        _add(acc, -1, plus, minus)
-        for s in range(significances):
-            if entry > first:
-                _scale(acc, radix, plus, minus)
-            for e in range(entry, ends[pixel * significances + s]):
-                for u in range(xs.shape[2]):
-                    p, n = xs[e, 0, u], xs[e, 1, u]
-                    wp, wn = w[k, rows[e], 0, u], w[k, rows[e], 1, u]
-                    if radix4:
-                        for m in range(plus.size):
-                            a[m] += popcount(p & wp[m]) + (popcount(n & wn[m]) << 2)
-                            b[m] += (popcount(p & wn[m]) + popcount(n & wp[m])) << 1
-                        for m in range(plus.size):
-                            nonzero[m] += popcount((p | n) & (wp[m] | wn[m]))
+            if entry > begin:
+                _scale(acc, radix, partial)
+            while entry < ends[pixel * significances + s]:
+                stop = min(ends[pixel * significances + s], entry + _FLUSH - since)
+                for m in range(0, acc.size, VECTOR):
+                    if radix == 4:
+                        _add_radix4(xs, rows, w, k, entry, stop, partial, m)
                     else:
-                        for m in range(plus.size):
-                            a[m] += popcount((p & wp[m]) | (n & wn[m]))
-                            b[m] += popcount((p & wn[m]) | (n & wp[m]))
-                for m in range(plus.size):
-                    changed[m] += a[m] != b[m]
-                for m in range(plus.size):
-                    plus[m] += a[m]
-                    a[m] = 0
-                for m in range(plus.size):
-                    minus[m] += b[m]
-                    b[m] = 0
-                since += 1
+                        _add_trits(xs, rows, w, k, entry, stop, partial, m)
+                since += stop - entry
+                entry = stop
                 if since == _FLUSH:
-                    _add(acc, 1, plus, minus)
-                    _empty(partial, radix4, products, updates)
+                    _add(acc, 1, partial)
+                    _empty(radix, partial, products, updates)
                     since = 0
-            entry = ends[pixel * significances + s]
-        _add(acc, 1, plus, minus)
-    _empty(partial, radix4, products, updates)
+        _add(acc, 1, partial)
+    _empty(radix, partial, products, updates)
 
 
 @_jit
@@ -331,7 +329,7 @@ def compute(g, memory, w, pad, active, thresholds, codes, counts):
     ends, sums = np.empty(tile * significances, np.int64), np.empty((tile, channels), np.int64)
     products, updates = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     level, worst = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    partial = np.zeros((6, channels), w.dtype)
+    partial = np.zeros((4, channels), w.dtype)
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
             for k in range(sets):
@@ -341,13 +339,8 @@ def compute(g, memory, w, pad, active, thresholds, codes, counts):
                     if counts[FAULT] != 0:
                         return
                     last, out = ends[: pixels * significances], sums[:pixels]
-                    if units == 1 and g.radix == 3:
-                        _trits(g.radix, xs, rows, last, w, k, out, products, updates, partial)
-                    else:
-                        _digits(g.radix, xs, rows, last, w, k, out, products, updates, partial)
-                    _finish(
-                        g, memory, image, strip, k, first, out, active, thresholds, codes, level, worst, counts
-                    )
+                    _sum(g.radix, xs, rows, last, w, k, out, products, updates, partial)
+                    _finish(g, memory, image, strip, k, first, out, active, thresholds, codes, level, worst, counts)
                     if counts[FAULT] != 0:
                         return
     counts[PRODUCTS] += products.sum()

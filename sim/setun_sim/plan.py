@@ -11,7 +11,8 @@ from setun_hw import packing
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Region, Transfer
 from setun_sim.errors import SimulationError
-from setun_sim.kernels import VECTOR, Geometry
+from setun_sim.geometry import Geometry, geometry
+from setun_sim.kernels import VECTOR
 from setun_sim.order import actions, descriptors_of
 
 Planes = NDArray[Any]  # uint16, uint32 or uint64
@@ -234,22 +235,6 @@ def _fill(array: NDArray[Any], axis: int) -> NDArray[Any]:
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, -array.shape[axis] % VECTOR)
     return np.ascontiguousarray(np.pad(array, widths))
-
-
-def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> Geometry:
-    """A descriptor's numbers as the kernels take them."""
-    own = {name: int(getattr(d, name)) for name in Geometry._fields if hasattr(d, name)}
-    return Geometry(
-        **own,
-        first_group=first_group,
-        first_channel=first_group * config.rows,
-        set_groups=set_groups,
-        set_channels=set_groups * config.rows,
-        radix=config.encoding.radix,
-        trit_sums=int(config.encoding is Encoding.TERNARY),
-        lanes=config.lanes,
-        digit_pairs=d.in_digits * d.weight_digits,
-    )
 
 
 def plan(program: Program) -> list[Operation]:
