@@ -147,6 +147,11 @@ async def strangers_and_faults_are_answered_with_errors(dut) -> None:
     await master.idle(10)
     assert master.responses == [SLVERR, DECERR, OKAY]
     assert memory.strayed[1:] == ["writes 0x1000, in source"]
+    await master.send("aw", id=0, addr=0x9000, len=0)
+    await master.send("w", data=0xAAAAAAAA, strb=0, last=1)
+    await master.idle(10)
+    assert master.responses[3:] == [OKAY], "a beat without strobes touches nothing"
+    assert len(memory.strayed) == 2
     assert source.data[:4] == bytes(range(4))
     assert target.data[:8] == b"\xaa" * 4 + b"\0" * 4
 
@@ -165,8 +170,8 @@ async def forbidden_bursts_are_remembered(dut) -> None:
 
 
 @cocotb.test()
-async def hung_bursts_never_answer(dut) -> None:
-    master, _, _, _ = await start(dut, Timing(latency=1), Faults(read_bursts=1, write_bursts=0))
+async def hung_bursts_answer_once_released(dut) -> None:
+    master, memory, _, _ = await start(dut, Timing(latency=1), Faults(read_bursts=1, write_bursts=0))
     dut.m_axi_rready.value = dut.m_axi_bready.value = 1
     await master.send("ar", id=0, addr=0x1000, len=0)
     await master.send("ar", id=0, addr=0x1000, len=0)
@@ -174,6 +179,9 @@ async def hung_bursts_never_answer(dut) -> None:
     await master.send("w", data=1, strb=0xF, last=1)
     await master.idle(300)
     assert (len(master.taken["r"]), len(master.taken["b"])) == (1, 0)
+    memory.release()
+    await master.idle(5)
+    assert (len(master.taken["r"]), len(master.taken["b"])) == (2, 1)
 
 
 @cocotb.test()

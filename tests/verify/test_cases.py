@@ -100,7 +100,7 @@ def test_jobs_and_results_survive_their_files(program: Program, tmp_path: Path) 
     save_jobs([job], tmp_path)
     assert load_jobs(tmp_path) == [job]
     assert [launch.output_bytes for launch in job.launches] == [0, program.output_bytes, program.output_bytes]
-    assert (tmp_path / job.image).read_bytes() == program.image
+    assert (tmp_path / job.launches[0].image).read_bytes() == program.image
     assert load_results(tmp_path) == []
     results = [Result(job=0, launch=k, ended=True, counters=[[1] * 8]) for k in range(3)]
     for result in results:

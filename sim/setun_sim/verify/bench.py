@@ -36,10 +36,9 @@ async def jobs(dut: Any) -> None:
     for number, job in enumerate(load_jobs(folder)):
         await driver.reset()
         memory.reset()
-        image = bytearray((folder / job.image).read_bytes())
         scratch = bytearray([UNWRITTEN]) * job.scratch_bytes
         for index, launch in enumerate(job.launches):
-            areas = _place(image, launch, scratch, folder, memory)
+            areas = _place(launch, scratch, folder, memory)
             await _launch(driver, memory, job, launch, areas)
             result = await _collect(driver, memory, launch, number, index)
             if launch.output_bytes:
@@ -49,10 +48,10 @@ async def jobs(dut: Any) -> None:
             print(f"{MARK}{number} {index}", flush=True)
 
 
-def _place(image: bytearray, launch: Launch, scratch: bytearray, folder: Path, memory: Memory) -> dict[Region, Area]:
+def _place(launch: Launch, scratch: bytearray, folder: Path, memory: Memory) -> dict[Region, Area]:
     """The regions of one launch, each from a 4 KiB boundary on, with a page that nobody owns between them."""
     contents = {
-        Region.PROGRAM: image,
+        Region.PROGRAM: bytearray((folder / launch.image).read_bytes()),
         Region.INPUT: bytearray((folder / launch.input).read_bytes() if launch.input else b""),
         Region.OUTPUT: bytearray([UNWRITTEN]) * launch.output_bytes,
         Region.SCRATCH: scratch,
@@ -69,7 +68,7 @@ def _place(image: bytearray, launch: Launch, scratch: bytearray, folder: Path, m
 async def _launch(driver: Driver, memory: Memory, job: Job, launch: Launch, areas: dict[Region, Area]) -> None:
     """Prepare memory and registers and write the start bit."""
     if launch.soft_reset:
-        memory.reset()
+        memory.release()
         await driver.soft_reset()
     timing = Timing(latency=job.latency, interval=job.interval, seed=None if job.seed < 0 else job.seed)
     faults = Faults(
@@ -80,7 +79,7 @@ async def _launch(driver: Driver, memory: Memory, job: Job, launch: Launch, area
     )
     memory.configure([area for area in areas.values() if area.data], timing, faults)
     await driver.set_bases({region: area.base for region, area in areas.items()})
-    await driver.start(launch.offset)
+    await driver.start(launch.offset, launch.watchdog)
 
 
 async def _collect(driver: Driver, memory: Memory, launch: Launch, number: int, index: int) -> Result:

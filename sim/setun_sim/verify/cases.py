@@ -60,18 +60,18 @@ def job_of(case: Case, number: int, counters: Sequence[Counters], folder: Path) 
     image = f"{number}.image"
     (folder / image).write_bytes(program.image)
     limits = [10 * c.cycles * (1 if case.seed is None else 4) + PATIENCE for c in counters]
-    launches = [Launch(offset=program.init_offset, count=program.init_count, limit=limits[0])]
+    launches = [Launch(image=image, offset=program.init_offset, count=program.init_count, limit=limits[0])]
     for index, region in enumerate(case.inputs):
         name = f"{number}.{index}.input"
         (folder / name).write_bytes(region.tobytes())
         launches.append(
             Launch(
-                offset=program.run_offset, count=program.run_count, input=name, output_bytes=program.output_bytes,
-                limit=limits[index + 1],
+                image=image, offset=program.run_offset, count=program.run_count, input=name,
+                output_bytes=program.output_bytes, limit=limits[index + 1],
             )
         )  # fmt: skip
     return Job(
-        image=image, scratch_bytes=program.scratch_bytes, latency=case.latency, interval=case.interval,
+        scratch_bytes=program.scratch_bytes, latency=case.latency, interval=case.interval,
         seed=-1 if case.seed is None else case.seed, launches=tuple(launches),
     )  # fmt: skip
 

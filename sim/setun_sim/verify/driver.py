@@ -74,8 +74,9 @@ class Driver:
             await self.write(registers.base_offset(region), base & 0xFFFFFFFF)
             await self.write(registers.base_offset(region) + 4, base >> 32)
 
-    async def start(self, offset: int) -> None:
+    async def start(self, offset: int, watchdog: int) -> None:
         """Start the descriptor list at ``offset`` from the PROGRAM region's base, with both interrupts enabled."""
+        await self.write(Offset.WATCHDOG, watchdog)
         await self.write(Offset.INTERRUPT, Interrupt.DONE | Interrupt.ERROR)
         await self.write(Offset.INTERRUPT_ENABLE, Interrupt.DONE | Interrupt.ERROR)
         await self.write(Offset.LIST, offset)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from setun_hw.registers import WATCHDOG_CYCLES
+
 JOBS = "jobs.json"
 RESULTS = "results.jsonl"
 
@@ -14,6 +16,8 @@ RESULTS = "results.jsonl"
 class Launch:
     """One start of the accelerator on a descriptor list."""
 
+    #: file with the PROGRAM region's bytes
+    image: str
     #: bytes from the PROGRAM region's base, and descriptors, END included
     offset: int
     count: int
@@ -22,8 +26,10 @@ class Launch:
     output_bytes: int = 0
     #: give up after this many cycles
     limit: int
-    #: use the soft reset before the start
+    #: use the soft reset before the start, and let the memory answer what it left hanging
     soft_reset: bool = False
+    #: cycles without progress that stop the program
+    watchdog: int = WATCHDOG_CYCLES
     #: addresses, relative to the PROGRAM and OUTPUT regions, that answer with an error
     read_errors: tuple[int, ...] = ()
     write_errors: tuple[int, ...] = ()
@@ -34,10 +40,8 @@ class Launch:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One program: its image, its scratch space, the memory's behaviour, and launches on end."""
+    """One program after a reset by the pin: its scratch space, the memory's behaviour, and its launches."""
 
-    #: file with the PROGRAM region's bytes
-    image: str
     scratch_bytes: int
     latency: int
     interval: int

@@ -17,8 +17,6 @@ from setun_sim.verify.pacing import Answer, ARSink, AWSink, BSource, Cycles, Pac
 OKAY, SLVERR, DECERR = 0, 2, 3
 #: bytes that no burst may cross (AXI4)
 BOUNDARY = 4096
-#: an answer's ``due`` that never comes
-NEVER = 1 << 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +94,7 @@ class Memory:
         self.strayed: list[str] = []
         self.bursts_read = 0
         self.bursts_written = 0
+        self._hanging: list[tuple[RSource | BSource, Answer]] = []
         self.ar, self.r = ARSink(bus.read.ar, clock), RSource(bus.read.r, clock)
         self.aw, self.w, self.b = AWSink(bus.write.aw, clock), WSink(bus.write.w, clock), BSource(bus.write.b, clock)
         self.beat_bytes = len(bus.read.r.rdata) // 8
@@ -113,6 +112,7 @@ class Memory:
             channel.assert_reset(True)
             channel.clear()
             channel.assert_reset(False)
+        self._hanging.clear()
         self._tasks = [cocotb.start_soon(self._serve_reads()), cocotb.start_soon(self._serve_writes())]
 
     def configure(self, areas: list[Area], timing: Timing, faults: Faults) -> None:
@@ -123,6 +123,20 @@ class Memory:
         for channel, pace in timing.paces().items():
             getattr(self, channel).pace = pace
         self._delay = _ragged(f"{timing.seed} latency") if timing.seed is not None else _steady(timing.latency)
+
+    def release(self) -> None:
+        """Answer at last the bursts that hang, and all later ones at once."""
+        self.faults = Faults()
+        for channel, answer in self._hanging:
+            channel.send_nowait(answer)
+        self._hanging.clear()
+
+    def _send(self, channel: RSource | BSource, answer: Answer, burst: int, answered: int | None) -> None:
+        """Pass an answer on, unless faults say that bursts beyond ``answered`` hang."""
+        if answered is not None and burst > answered:
+            self._hanging.append((channel, answer))
+        else:
+            channel.send_nowait(answer)
 
     def _find(self, address: int, size: int) -> Area | None:
         return next((area for area in self.areas if area.holds(address, size)), None)
@@ -147,9 +161,8 @@ class Memory:
                 data, response = self._read(address + n * self.beat_bytes)
                 answers.append({"rdata": data, "rid": identity, "rresp": response, "rlast": int(n == beats - 1)})
             self.bursts_read += 1
-            hangs = self.faults.read_bursts is not None and self.bursts_read > self.faults.read_bursts
-            due = NEVER if hangs else request.cycle + self._delay()
-            self.r.send_nowait(Answer(due=due, beats=answers))
+            answer = Answer(due=request.cycle + self._delay(), beats=answers)
+            self._send(self.r, answer, self.bursts_read, self.faults.read_bursts)
 
     def _read(self, address: int) -> tuple[int, int]:
         """Data and response of one beat."""
@@ -176,12 +189,13 @@ class Memory:
                     )
                 response = max(response, self._write(address + n * self.beat_bytes, int(beat.wdata), int(beat.wstrb)))
             self.bursts_written += 1
-            hangs = self.faults.write_bursts is not None and self.bursts_written > self.faults.write_bursts
-            due = NEVER if hangs else cycle + self._delay()
-            self.b.send_nowait(Answer(due=due, beats=[{"bid": identity, "bresp": response}]))
+            answer = Answer(due=cycle + self._delay(), beats=[{"bid": identity, "bresp": response}])
+            self._send(self.b, answer, self.bursts_written, self.faults.write_bursts)
 
     def _write(self, address: int, data: int, strobes: int) -> int:
-        """Response to one beat."""
+        """Response to one beat; one without strobes writes nothing, so nothing is said about its address."""
+        if not strobes:
+            return OKAY
         area = self._find(address, self.beat_bytes)
         if area is None or not area.writable:
             self.strayed.append(f"writes {address:#x}, " + (f"in {area.name}" if area else "where nothing is"))
