@@ -75,7 +75,8 @@ class _Record:
     def __post_init__(self) -> None:
         for name, field in self.LAYOUT.items():
             value = int(getattr(self, name))
-            low, high = (-(1 << field.bits - 1), (1 << field.bits - 1) - 1) if field.signed else (0, (1 << field.bits) - 1)
+            low = -(1 << field.bits - 1) if field.signed else 0
+            high = low + (1 << field.bits) - 1
             if not low <= value <= high:
                 raise DescriptorError(f"descriptor field {name} must be between {low} and {high}, not {value}")
 
@@ -210,7 +211,8 @@ class Compute(_Record):
         "col_words": Field(30, 0, 24),
     }
     DERIVED = frozenset({
-        "in_start", "strip_words", "kernel_row_words", "kernel_col_words", "pool_row_words", "pool_col_words", "row_words", "col_words",
+        "in_start", "strip_words", "row_words", "col_words",
+        "kernel_row_words", "kernel_col_words", "pool_row_words", "pool_col_words",
     })
     mode: int = Mode.THRESHOLD
     #: 1: every strip holds an image of its own, so nothing is read from a neighbour

@@ -15,8 +15,9 @@ COLUMN_BITS = 19
 class ActivationWalk(wiring.Component):
     """Address, strip shift and padding of the current step.
 
-    Addresses, rows and columns are kept for every loop that moves them, so one addition gives the next step's. A row is held
-    as row within the strip and strip shift; a step is never longer than a strip, so one conditional subtraction keeps it there.
+    Addresses, rows and columns are kept for every loop that moves them, so one addition gives the next step's. A row is
+    held as row within the strip and strip shift; a step is never longer than a strip, so one conditional subtraction
+    keeps it there.
 
     Members
     -------
@@ -41,11 +42,18 @@ class ActivationWalk(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "descriptor": In(COMPUTE_LAYOUT), "start": In(1), "step": In(1), "advance": In(ADVANCE_LAYOUT), "next_digit": In(1),
-            "address": Out((config.activation_words - 1).bit_length() + 1),
-            "bank": Out(index_bits(config.strips)), "inside": Out(config.strips),
-        })
+        super().__init__(
+            {
+                "descriptor": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "step": In(1),
+                "advance": In(ADVANCE_LAYOUT),
+                "next_digit": In(1),
+                "address": Out((config.activation_words - 1).bit_length() + 1),
+                "bank": Out(index_bits(config.strips)),
+                "inside": Out(config.strips),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -59,7 +67,7 @@ class ActivationWalk(wiring.Component):
         follow_loops(m, registers, moved=moved, first=first, start=self.start, step=self.step, advance=self.advance)
 
     def _rows(self, m: Module) -> tuple[Signal, Signal, Signal]:
-        """Row within the strip and strip shift of the current step; whether the row loop that goes on leaves the strip."""
+        """Row within the strip, strip shift; whether the row loop that goes on leaves the strip."""
         d, advance, strips = self.descriptor, self.advance, self.config.strips
         steps = {"kernel_row": d.kernel_row_step, "pool_row": d.pool_row_step, "row": d.row_step}
         shift_shape = range(-1, strips + 1)  # P stands for every shift that reaches past the last bank
@@ -101,9 +109,16 @@ class ActivationWalk(wiring.Component):
         for k in range(4):
             group_words = group_words + Mux(d.in_digits[k], d.group_block_step << k, 0)
         strides: dict[str, Value] = {
-            "block": d.in_digits, "kernel_col": d.kernel_col_words, "kernel_row": d.kernel_row_words,
-            "digit": Value.cast(1), "significance": self.next_digit, "pool_col": d.pool_col_words,
-            "pool_row": d.pool_row_words, "col": d.col_words, "row": d.row_words, "group": group_words,
+            "block": d.in_digits,
+            "kernel_col": d.kernel_col_words,
+            "kernel_row": d.kernel_row_words,
+            "digit": Value.cast(1),
+            "significance": self.next_digit,
+            "pool_col": d.pool_col_words,
+            "pool_row": d.pool_row_words,
+            "col": d.col_words,
+            "row": d.row_words,
+            "group": group_words,
         }
         # Both outcomes of a row's step are ready before it is known which holds.
         wrapped = {loop: Signal(bits, name=f"{loop}_wrapped") for loop in ("kernel_row", "pool_row", "row")}
@@ -125,6 +140,4 @@ class ActivationWalk(wiring.Component):
         for p in range(strips):
             bank = shift + p
             held = (bank < d.in_full_strips) | ((bank == d.in_full_strips) & in_last)
-            m.d.comb += self.inside[p].eq(
-                in_row & Mux(d.batch, (shift == 0) & in_last, (bank >= 0) & (bank < strips) & held)
-            )
+            m.d.comb += self.inside[p].eq(in_row & Mux(d.batch, (shift == 0) & in_last, (bank >= 0) & held))

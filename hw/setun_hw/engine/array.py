@@ -20,7 +20,7 @@ class Array(wiring.Component):
     Members
     -------
     step : ``In(STEP_LAYOUT)``, digits : ``In(ArrayLayout(2*N, P))``, weights : ``In(2*M*N)``   of the same step
-    accumulates : ``Out(STEP_LAYOUT)``      the step whose sums are added in this cycle, ``tree_registers + 1`` cycles later
+    accumulates : ``Out(STEP_LAYOUT)``      the step whose sums are added now, ``tree_registers + 1`` cycles later
     values : ``Out(values_layout(config))`` accumulators; hold that step's result from the next cycle on
     """
 
@@ -32,10 +32,15 @@ class Array(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "step": In(STEP_LAYOUT), "digits": In(data.ArrayLayout(config.word_bits, config.strips)),
-            "weights": In(config.weight_word_bits), "accumulates": Out(STEP_LAYOUT), "values": Out(values_layout(config)),
-        })
+        super().__init__(
+            {
+                "step": In(STEP_LAYOUT),
+                "digits": In(data.ArrayLayout(config.word_bits, config.strips)),
+                "weights": In(config.weight_word_bits),
+                "accumulates": Out(STEP_LAYOUT),
+                "values": Out(values_layout(config)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -55,8 +60,10 @@ class Array(wiring.Component):
                 m.d.comb += [
                     dot.weights.eq(self.weights.word_select(row, config.word_bits)),
                     dot.digits.eq(self.digits[p]),
-                    accumulator.sum.eq(total), accumulator.enable.eq(step.valid),
-                    accumulator.clear.eq(step.clear), accumulator.scale.eq(step.scale),
+                    accumulator.sum.eq(total),
+                    accumulator.enable.eq(step.valid),
+                    accumulator.clear.eq(step.clear),
+                    accumulator.scale.eq(step.scale),
                     self.values[p][row].eq(accumulator.value),
                 ]
         return m

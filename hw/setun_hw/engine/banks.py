@@ -10,18 +10,27 @@ from setun_hw.engine.layout import UNCHECKED, index_bits, load_layout
 
 
 def read_layout(config: Config) -> data.StructLayout:
-    """A read of every bank: strip p gets the word of bank ``bank + p`` modulo P, or digits ``pad`` unless ``inside[p]``."""
-    return data.StructLayout({
-        "address": index_bits(config.activation_words), "bank": index_bits(config.strips), "inside": config.strips, "pad": 2,
-    })
+    """A read of every bank: strip p gets the word of bank ``bank + p`` modulo P, or ``pad`` digits unless inside."""
+    return data.StructLayout(
+        {
+            "address": index_bits(config.activation_words),
+            "bank": index_bits(config.strips),
+            "inside": config.strips,
+            "pad": 2,
+        }
+    )
 
 
 def write_layout(config: Config) -> data.StructLayout:
     """A write to every bank: W digits of each strip to one of the N/W places in the word."""
-    return data.StructLayout({
-        "enable": 1, "address": index_bits(config.activation_words), "place": config.lanes // config.post,
-        "digits": data.ArrayLayout(2 * config.post, config.strips),
-    })
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "address": index_bits(config.activation_words),
+            "place": config.lanes // config.post,
+            "digits": data.ArrayLayout(2 * config.post, config.strips),
+        }
+    )
 
 
 class Banks(wiring.Component):
@@ -42,10 +51,14 @@ class Banks(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "read": In(read_layout(config)), "digits": Out(data.ArrayLayout(config.word_bits, config.strips)),
-            "write": In(write_layout(config)), "load": In(stream.Signature(load_layout(config))),
-        })
+        super().__init__(
+            {
+                "read": In(read_layout(config)),
+                "digits": Out(data.ArrayLayout(config.word_bits, config.strips)),
+                "write": In(write_layout(config)),
+                "load": In(stream.Signature(load_layout(config))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

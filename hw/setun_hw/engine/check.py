@@ -19,8 +19,20 @@ def bad_field(config: Config, d: "data.View[data.StructLayout]") -> Value:
 
 def _faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value]:
     counts = (
-        "groups", "in_digits", "weight_digits", "blocks", "kernel_rows", "kernel_cols", "pool_rows", "pool_cols", "out_rows",
-        "out_cols", "out_digits", "chunks", "last_chunks", "in_strip_rows",
+        "groups",
+        "in_digits",
+        "weight_digits",
+        "blocks",
+        "kernel_rows",
+        "kernel_cols",
+        "pool_rows",
+        "pool_cols",
+        "out_rows",
+        "out_cols",
+        "out_digits",
+        "chunks",
+        "last_chunks",
+        "in_strip_rows",
     )
     for name in counts:
         yield d[name] == 0
@@ -29,6 +41,9 @@ def _faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value
     yield d.out_digits > Mux(d.mode == Mode.RAW, config.raw_digits, config.code_digits)
     yield d.chunks > config.chunks
     yield d.last_chunks > config.chunks
+    yield ~d.batch & (
+        (d.in_full_strips > config.strips) | ((d.in_full_strips == config.strips) & (d.in_last_rows != 0))
+    )
     # Rows are brought back into their strip by one subtraction.
     height = d.in_strip_rows
     yield (d.kernel_rows != 1) & (d.kernel_row_step > height)

@@ -16,24 +16,32 @@ def digit_bits(config: Config) -> int:
 
 def pool_layout(config: Config) -> data.StructLayout:
     """What the pooling stage does."""
-    return data.StructLayout({
-        "snapshot": 1,  # the accumulators are complete in this cycle
-        "takes": 1,  # the next chunk is taken
-        "chunk": index_bits(config.chunks),
-        "first": 1,  # of a pooling window: nothing to compare with
-        "single": 1,  # the pixel has no other chunk
-    })
+    return data.StructLayout(
+        {
+            "snapshot": 1,  # the accumulators are complete in this cycle
+            "takes": 1,  # the next chunk is taken
+            "chunk": index_bits(config.chunks),
+            "first": 1,  # of a pooling window: nothing to compare with
+            "single": 1,  # the pixel has no other chunk
+        }
+    )
 
 
 def place_layout(config: Config) -> data.StructLayout:
     """Where a strip writes."""
-    return data.StructLayout({
-        "enable": 1, "address": index_bits(config.activation_words), "place": config.lanes // config.post,
-    })
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "address": index_bits(config.activation_words),
+            "place": config.lanes // config.post,
+        }
+    )
 
 
 class DrainControl(wiring.Component):
-    """Four stages behind the accumulation of a pixel's last step: fetch, pool, compare, write; one digit of a chunk a cycle.
+    """Four stages behind the accumulation of a pixel's last step: fetch, pool, compare, write.
+
+    One digit of a chunk goes through them each cycle.
 
     Members
     -------
@@ -62,12 +70,21 @@ class DrainControl(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "descriptor": In(COMPUTE_LAYOUT), "start": In(1), "accumulates": In(STEP_LAYOUT),
-            "parameter_address": Out(index_bits(config.parameter_words)), "fetch_chunk": Out(index_bits(config.chunks)),
-            "pool": Out(pool_layout(config)), "digit": Out(digit_bits(config)), "write": Out(place_layout(config)),
-            "group_done": Out(1), "last_group_done": Out(1), "out_of_range": Out(1),
-        })
+        super().__init__(
+            {
+                "descriptor": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "accumulates": In(STEP_LAYOUT),
+                "parameter_address": Out(index_bits(config.parameter_words)),
+                "fetch_chunk": Out(index_bits(config.chunks)),
+                "pool": Out(pool_layout(config)),
+                "digit": Out(digit_bits(config)),
+                "write": Out(place_layout(config)),
+                "group_done": Out(1),
+                "last_group_done": Out(1),
+                "out_of_range": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -83,7 +100,7 @@ class DrainControl(wiring.Component):
         chunks_left, chunk, digit = Signal(8), Signal(index_bits(config.chunks)), Signal(digit_bits(config))
         left, digit_now = Signal(8), Signal.like(digit)
         drains, last_digit, single = Signal(), Signal(), Signal()
-        top_digit = (d.out_digits - 1)[:len(digit)]
+        top_digit = (d.out_digits - 1)[: len(digit)]
         m.d.comb += [
             left.eq(Mux(begins, chunks, chunks_left)),  # chunks to drain, this one included
             digit_now.eq(Mux(begins, top_digit, digit)),
@@ -97,6 +114,7 @@ class DrainControl(wiring.Component):
             with m.Else():
                 m.d.sync += [digit.eq(digit_now - 1), chunks_left.eq(left)]
         with m.If(begins):
+            # In time: the first pixel of a pooling window, which may find the last group's value, does not look.
             m.d.sync += single.eq(chunks == 1)
 
         group_parameters, parameters = Signal.like(self.parameter_address), Signal.like(self.parameter_address)
@@ -108,19 +126,34 @@ class DrainControl(wiring.Component):
             m.d.sync += group_parameters.eq(group_parameters + config.chunks)
 
         # Pool.
-        pool, walk_drains, pool_last_digit, pool_digit = Signal(pool_layout(config)), Signal(), Signal(), Signal.like(digit)
+        pool, walk_drains, pool_last_digit, pool_digit = (
+            Signal(pool_layout(config)),
+            Signal(),
+            Signal(),
+            Signal.like(digit),
+        )
         pool_step, pool_ends = Signal(STEP_LAYOUT), Signal()
         m.d.sync += [
-            pool.snapshot.eq(begins), pool.takes.eq(drains & (digit_now == top_digit)), pool.chunk.eq(chunk),
-            pool.first.eq(step.pool_first), pool.single.eq(Mux(begins, chunks == 1, single)),
-            walk_drains.eq(drains), pool_last_digit.eq(last_digit), pool_digit.eq(digit_now),
-            pool_step.eq(step), pool_ends.eq(drains & last_digit & (left == 1)),
+            pool.snapshot.eq(begins),
+            pool.takes.eq(drains & (digit_now == top_digit)),
+            pool.chunk.eq(chunk),
+            pool.first.eq(step.pool_first),
+            pool.single.eq(single),
+            walk_drains.eq(drains),
+            pool_last_digit.eq(last_digit),
+            pool_digit.eq(digit_now),
+            pool_step.eq(step),
+            pool_ends.eq(drains & last_digit & (left == 1)),
         ]
         m.d.comb += self.pool.eq(pool)
         m.submodules.walk = walk = OutputWalk(config)
         m.d.comb += [
-            walk.descriptor.eq(d), walk.start.eq(self.start), walk.step.eq(pool_step), walk.step.valid.eq(pool.snapshot),
-            walk.drains.eq(walk_drains), walk.last_digit.eq(pool_last_digit),
+            walk.descriptor.eq(d),
+            walk.start.eq(self.start),
+            walk.step.eq(pool_step),
+            walk.step.valid.eq(pool.snapshot),
+            walk.drains.eq(walk_drains),
+            walk.last_digit.eq(pool_last_digit),
         ]
 
         # Compare.
@@ -128,8 +161,12 @@ class DrainControl(wiring.Component):
         compare_ends, compare_last = Signal(), Signal()
         ends_group = pool_ends & pool_step.emit & pool_step.last_col & pool_step.last_row
         m.d.sync += [
-            self.digit.eq(pool_digit), address.eq(walk.address), place.eq(walk.place),
-            writes.eq(walk_drains & pool_step.emit), compare_ends.eq(ends_group), compare_last.eq(pool_step.last_group),
+            self.digit.eq(pool_digit),
+            address.eq(walk.address),
+            place.eq(walk.place),
+            writes.eq(walk_drains & pool_step.emit),
+            compare_ends.eq(ends_group),
+            compare_last.eq(pool_step.last_group),
         ]
         inside = (address < d.out_end) & (address < config.activation_words)
         failed = Signal()
@@ -139,7 +176,9 @@ class DrainControl(wiring.Component):
 
         # Write.
         m.d.sync += [
-            self.write.enable.eq(writes & inside & ~failed), self.write.address.eq(address), self.write.place.eq(place),
+            self.write.enable.eq(writes & inside & ~failed),
+            self.write.address.eq(address),
+            self.write.place.eq(place),
             self.group_done.eq(compare_ends & ~failed & ~self.out_of_range),
             self.last_group_done.eq(compare_ends & compare_last & ~failed & ~self.out_of_range),
         ]

@@ -40,8 +40,8 @@ class Engine(wiring.Component):
     groups_done : ``Out(32)``     channel groups complete
     idle : ``Out(1)``             the queue is empty and the array idle
     clear : ``In(1)``             back to the state after reset; memories keep their words
-    load : ``In(stream.Signature(load_layout(config)))``    writes a word; ready in cycles in which post-processing does not write
-    store : ``In(stream.Signature(store_layout(config)))``  reads a word; always ready; no step issues in a cycle with a request
+    load : ``In(stream.Signature(load_layout(config)))``    writes a word; ready when post-processing does not write
+    store : ``In(stream.Signature(store_layout(config)))``  reads a word; always ready; keeps a step from issuing
     stored : ``Out(2*N)``         that word, ``STORE_LATENCY`` cycles later
     weight_write : ``In(weight_write_layout(config))``        a slice of a weight word
     parameter_write : ``In(parameter_write_layout(config))``  a parameter word
@@ -66,13 +66,23 @@ class Engine(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "descriptor": In(stream.Signature(COMPUTE_LAYOUT)), "transfers_done": In(32), "groups_done": Out(32), "idle": Out(1),
-            "clear": In(1), "load": In(stream.Signature(load_layout(config))),
-            "store": In(stream.Signature(store_layout(config))), "stored": Out(config.word_bits),
-            "weight_write": In(weight_write_layout(config)), "parameter_write": In(parameter_write_layout(config)),
-            "now": In(32), "record": Out(RECORD_LAYOUT), "error": Out(ERROR_LAYOUT),
-        })
+        super().__init__(
+            {
+                "descriptor": In(stream.Signature(COMPUTE_LAYOUT)),
+                "transfers_done": In(32),
+                "groups_done": Out(32),
+                "idle": Out(1),
+                "clear": In(1),
+                "load": In(stream.Signature(load_layout(config))),
+                "store": In(stream.Signature(store_layout(config))),
+                "stored": Out(config.word_bits),
+                "weight_write": In(weight_write_layout(config)),
+                "parameter_write": In(parameter_write_layout(config)),
+                "now": In(32),
+                "record": Out(RECORD_LAYOUT),
+                "error": Out(ERROR_LAYOUT),
+            }
+        )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -83,12 +93,21 @@ class Engine(wiring.Component):
         m.submodules.recorder = recorder = Recorder()
         connect(m, flipped(self.descriptor), queue.i)
         m.d.comb += [
-            sequencer.available.eq(queue.available), queue.take.eq(sequencer.take), sequencer.descriptor.eq(queue.current),
-            sequencer.transfers_done.eq(self.transfers_done), sequencer.store.eq(self.store.valid),
-            sequencer.stop.eq(self.error.valid), sequencer.finished.eq(drain.last_group_done),
-            drain.descriptor.eq(queue.current), drain.start.eq(sequencer.start),
-            recorder.now.eq(self.now), recorder.take.eq(sequencer.take), recorder.issue.eq(sequencer.step.valid),
-            recorder.waits.eq(sequencer.waits), recorder.write.eq(drain.write.enable), recorder.finished.eq(drain.last_group_done),
+            sequencer.available.eq(queue.available),
+            queue.take.eq(sequencer.take),
+            sequencer.descriptor.eq(queue.current),
+            sequencer.transfers_done.eq(self.transfers_done),
+            sequencer.store.eq(self.store.valid),
+            sequencer.stop.eq(self.error.valid),
+            sequencer.finished.eq(drain.last_group_done),
+            drain.descriptor.eq(queue.current),
+            drain.start.eq(sequencer.start),
+            recorder.now.eq(self.now),
+            recorder.take.eq(sequencer.take),
+            recorder.issue.eq(sequencer.step.valid),
+            recorder.waits.eq(sequencer.waits),
+            recorder.write.eq(drain.write.enable),
+            recorder.finished.eq(drain.last_group_done),
             self.record.eq(recorder.record),
             self.idle.eq(sequencer.idle),
             self.store.ready.eq(1),
@@ -129,7 +148,9 @@ class Engine(wiring.Component):
         read, arrived = Signal(STEP_LAYOUT), Signal(STEP_LAYOUT)
         m.d.sync += [read.eq(sequencer.step), arrived.eq(read)]
         m.d.comb += [
-            array.step.eq(arrived), array.digits.eq(banks.digits), array.weights.eq(weights.word),
+            array.step.eq(arrived),
+            array.digits.eq(banks.digits),
+            array.weights.eq(weights.word),
             drain.accumulates.eq(array.accumulates),
         ]
 
@@ -141,16 +162,21 @@ class Engine(wiring.Component):
         for channel, word in enumerate(channels):
             for level in range(config.thresholds + 1):
                 low = threshold_bits + level * code_bits
-                m.d.sync += codes[channel][level].eq(word[low:low + code_bits].word_select(drain.digit, 2))
+                m.d.sync += codes[channel][level].eq(word[low : low + code_bits].word_select(drain.digit, 2))
         for p in range(config.strips):
             m.submodules[f"post{p}"] = post = StripPost(config)
             m.d.comb += [
-                post.values.eq(array.values[p]), post.fetch_chunk.eq(drain.fetch_chunk), post.pool.eq(drain.pool),
-                post.thresholds.eq(Cat(word[:threshold_bits] for word in channels)), post.digit.eq(drain.digit),
-                post.raw.eq(descriptor.mode == Mode.RAW), post.codes.eq(codes),
+                post.values.eq(array.values[p]),
+                post.fetch_chunk.eq(drain.fetch_chunk),
+                post.pool.eq(drain.pool),
+                post.thresholds.eq(Cat(word[:threshold_bits] for word in channels)),
+                post.digit.eq(drain.digit),
+                post.raw.eq(descriptor.mode == Mode.RAW),
+                post.codes.eq(codes),
                 banks.write.digits[p].eq(post.digits),
             ]
         m.d.comb += [
-            banks.write.enable.eq(drain.write.enable), banks.write.address.eq(drain.write.address),
+            banks.write.enable.eq(drain.write.enable),
+            banks.write.address.eq(drain.write.address),
             banks.write.place.eq(drain.write.place),
         ]

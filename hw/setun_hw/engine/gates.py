@@ -25,13 +25,20 @@ class LoadGate(wiring.Component):
     open: Signal
 
     def __init__(self) -> None:
-        super().__init__({
-            "after": In(32), "after_step": In(16), "start": In(1), "next_group": In(1), "transfers_done": In(32), "open": Out(1),
-        })
+        super().__init__(
+            {
+                "after": In(32),
+                "after_step": In(16),
+                "start": In(1),
+                "next_group": In(1),
+                "transfers_done": In(32),
+                "open": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A register holds the difference as of the cycle before, which leaves one sign and one possible increment to look at.
+        # A register holds the difference as of the cycle before: a sign and one possible increment are left to look at.
         surplus, parity = Signal(signed(34)), Signal()
         rises = parity != self.transfers_done[0]
         m.d.sync += parity.eq(self.transfers_done[0])

@@ -7,8 +7,8 @@ from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Transfer
 from setun_hw.error_codes import ErrorCode
 
-#: memory attribute: synthesis need not preserve what a read returns while its word is being written, because nothing uses it
-UNCHECKED = {"no_rw_check": 1}
+#: memory attribute: nothing uses what a read returns while its word is written, so synthesis need not care
+UNCHECKED = {"no_rw_check": "1"}
 
 
 def index_bits(count: int) -> int:
@@ -32,36 +32,60 @@ TRANSFER_LAYOUT = _struct(Transfer)
 ERROR_LAYOUT = data.StructLayout({"valid": 1, "code": max(ErrorCode).bit_length()})
 
 #: performance counters of a descriptor, in cycles, steps and words; ``valid`` for one cycle, that of ``end``
-RECORD_LAYOUT = data.StructLayout({
-    "valid": 1, "start": 32, "end": 32, "steps": 32, "wait_load": 32, "wait_drain": 32, "wait_store": 32, "words": 32,
-})
+RECORD_LAYOUT = data.StructLayout(
+    {
+        "valid": 1,
+        "start": 32,
+        "end": 32,
+        "steps": 32,
+        "wait_load": 32,
+        "wait_drain": 32,
+        "wait_store": 32,
+        "words": 32,
+    }
+)
 
 #: the loops of a layer, innermost first
 LOOPS = (
-    "block", "kernel_col", "kernel_row", "digit", "significance", "pool_col", "pool_row", "col", "row", "group",
+    "block",
+    "kernel_col",
+    "kernel_row",
+    "digit",
+    "significance",
+    "pool_col",
+    "pool_row",
+    "col",
+    "row",
+    "group",
 )
-#: which loop goes on to its next iteration after the current step (the loops inside it start over); none after the last step
+#: which loop goes on to its next iteration after the current step (loops inside it start over); none after the last
 ADVANCE_LAYOUT = data.StructLayout(dict.fromkeys(LOOPS, 1))
 
 #: what travels down the pipeline with a step
-STEP_LAYOUT = data.StructLayout({
-    "valid": 1,
-    "clear": 1,  # first step of a convolution pixel
-    "scale": 1,  # first step of a later significance
-    "pixel": 1,  # last step of a convolution pixel; the fields below matter then
-    "pool_first": 1,  # first pixel of a pooling window
-    "emit": 1,  # last pixel of a pooling window
-    "last_col": 1,  # in the last output column
-    "last_row": 1,  # in the last output row
-    "last_group": 1,  # in the last channel group
-})
+STEP_LAYOUT = data.StructLayout(
+    {
+        "valid": 1,
+        "clear": 1,  # first step of a convolution pixel
+        "scale": 1,  # first step of a later significance
+        "pixel": 1,  # last step of a convolution pixel; the fields below matter then
+        "pool_first": 1,  # first pixel of a pooling window
+        "emit": 1,  # last pixel of a pooling window
+        "last_col": 1,  # in the last output column
+        "last_row": 1,  # in the last output row
+        "last_group": 1,  # in the last channel group
+    }
+)
 
 
 def load_layout(config: Config) -> data.StructLayout:
     """A word for an activation bank."""
-    return data.StructLayout({
-        "bank": index_bits(config.strips), "address": index_bits(config.activation_words), "data": config.word_bits,
-    })
+    return data.StructLayout(
+        {
+            "bank": index_bits(config.strips),
+            "address": index_bits(config.activation_words),
+            "data": config.word_bits,
+        }
+    )
 
 
 def store_layout(config: Config) -> data.StructLayout:
@@ -82,16 +106,22 @@ def weight_slices(config: Config) -> int:
 
 def weight_write_layout(config: Config) -> data.StructLayout:
     """A slice of a weight word: slice k holds digits k*slice_digits and up."""
-    return data.StructLayout({
-        "enable": 1,
-        "address": index_bits(config.weight_words),
-        "slice": index_bits(weight_slices(config)),
-        "data": 2 * slice_digits(config),
-    })
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "address": index_bits(config.weight_words),
+            "slice": index_bits(weight_slices(config)),
+            "data": 2 * slice_digits(config),
+        }
+    )
 
 
 def parameter_write_layout(config: Config) -> data.StructLayout:
     """A parameter word."""
-    return data.StructLayout({
-        "enable": 1, "address": index_bits(config.parameter_words), "data": config.parameter_word_bits,
-    })
+    return data.StructLayout(
+        {
+            "enable": 1,
+            "address": index_bits(config.parameter_words),
+            "data": config.parameter_word_bits,
+        }
+    )

@@ -25,8 +25,8 @@ def select(choices: Iterable[tuple[Value, Value]]) -> Value:
 def counted_loop(m: Module, *, name: str, limit: Value, start: Value, step: Value) -> Signal:
     """A loop of ``limit`` iterations (at least one) that starts over after the last.
 
-    Returns the register that says "this iteration is the last". ``start`` begins the first iteration with the next cycle,
-    ``step`` ends an iteration.
+    Returns the register that says "this iteration is the last". ``start`` begins the first iteration with the next
+    cycle, ``step`` ends an iteration.
     """
     remaining = Signal(limit.shape(), name=f"{name}_remaining")  # iterations, this one included
     last = Signal(name=f"{name}_last")
@@ -38,13 +38,20 @@ def counted_loop(m: Module, *, name: str, limit: Value, start: Value, step: Valu
 
 
 def follow_loops(
-    m: Module, registers: Mapping[str, Signal], *, moved: Value, first: Value, start: Value, step: Value, advance: Advance
+    m: Module,
+    registers: Mapping[str, Signal],
+    *,
+    moved: Value,
+    first: Value,
+    start: Value,
+    step: Value,
+    advance: Advance,
 ) -> None:
     """Keep a quantity for every loop that moves it: its value when that loop's current iteration began.
 
     ``registers`` are named by loop. When one of these loops goes on, ``moved`` is the value of its next iteration; when
-    another loop does, the quantity goes back to where the next loop around it began. ``first`` is the value at ``start``
-    and wherever no loop around moves it.
+    another loop does, the quantity goes back to where the next loop around it began. ``first`` is the value at
+    ``start`` and wherever no loop around moves it.
     """
     sources: list[tuple[Value, Value]] = []
     for level, loop in enumerate(LOOPS):
@@ -54,7 +61,7 @@ def follow_loops(
     for loop, register in registers.items():
         with m.If(start):
             m.d.sync += register.eq(first)
-        with m.Elif(step & Cat(advance[outer] for outer in LOOPS[LOOPS.index(loop):]).any()):
+        with m.Elif(step & Cat(advance[outer] for outer in LOOPS[LOOPS.index(loop) :]).any()):
             m.d.sync += register.eq(following)
 
 
@@ -65,7 +72,9 @@ class DigitLoop:
     """
 
     def __init__(self, m: Module, *, in_digits: Value, weight_digits: Value, start: Value, step: Value) -> None:
-        i, j, first_i, first_j = (Signal(4, name=name) for name in ("digit_i", "digit_j", "digit_first_i", "digit_first_j"))
+        i, j, first_i, first_j = (
+            Signal(4, name=name) for name in ("digit_i", "digit_j", "digit_first_i", "digit_first_j")
+        )
         last_i = i == (in_digits - 1)[:4]
         last_j = j == (weight_digits - 1)[:4]
         #: index of the current activation digit

@@ -32,10 +32,13 @@ class WeightMemory(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "write": In(weight_write_layout(config)), "address": In(index_bits(config.weight_words)),
-            "word": Out(config.weight_word_bits),
-        })
+        super().__init__(
+            {
+                "write": In(weight_write_layout(config)),
+                "address": In(index_bits(config.weight_words)),
+                "word": Out(config.weight_word_bits),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -44,7 +47,7 @@ class WeightMemory(wiring.Component):
         m.d.comb += self.word.eq(word)
         width = 2 * slice_digits(config)
         for k in range(weight_slices(config)):
-            part = word[k * width:(k + 1) * width]
+            part = word[k * width : (k + 1) * width]
             memory = Memory(shape=len(part), depth=config.weight_words, init=[], attrs=UNCHECKED)
             m.submodules[f"slice{k}"] = memory
             reader, writer = memory.read_port(), memory.write_port()
@@ -74,19 +77,27 @@ class ParameterMemory(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "write": In(parameter_write_layout(config)), "address": In(index_bits(config.parameter_words)),
-            "word": Out(config.parameter_word_bits),
-        })
+        super().__init__(
+            {
+                "write": In(parameter_write_layout(config)),
+                "address": In(index_bits(config.parameter_words)),
+                "word": Out(config.parameter_word_bits),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, write = self.config, self.write
-        m.submodules.memory = memory = Memory(shape=config.parameter_word_bits, depth=config.parameter_words, init=[], attrs=UNCHECKED)
+        m.submodules.memory = memory = Memory(
+            shape=config.parameter_word_bits, depth=config.parameter_words, init=[], attrs=UNCHECKED
+        )
         reader, writer = memory.read_port(), memory.write_port()
         word = Signal(config.parameter_word_bits, reset_less=True)
         m.d.comb += [
-            reader.addr.eq(self.address), writer.addr.eq(write.address), writer.data.eq(write.data), writer.en.eq(write.enable),
+            reader.addr.eq(self.address),
+            writer.addr.eq(write.address),
+            writer.data.eq(write.data),
+            writer.en.eq(write.enable),
             self.word.eq(word),
         ]
         m.d.sync += word.eq(reader.data)

@@ -11,9 +11,8 @@ from setun_hw.engine.layout import COMPUTE_LAYOUT, STEP_LAYOUT
 class OutputWalk(wiring.Component):
     """Address and place in the word, drain cycle by drain cycle.
 
-    A drain begins in the cycle of ``step.valid`` and goes on as long as ``drains``. The address is a combinational output
-    of that cycle; it is exact, or at least ``2**address_bits(activation_words)`` where the true one is, so that a comparison with
-    the memory's depth holds.
+    A drain begins in the cycle of ``step.valid`` and goes on as long as ``drains``; the address follows in the same
+    cycle. It is exact unless the true one lies beyond the memory, and then it lies beyond the memory too.
 
     Members
     -------
@@ -36,28 +35,37 @@ class OutputWalk(wiring.Component):
     def __init__(self, config: Config) -> None:
         self.config = config
         self._places = config.lanes // config.post
-        # Every word below the one that fails is checked before, so one more bit than the memory's and the widest jump is enough.
+        # An address is checked before the next is made from it, so a bit more than the longest move needs is enough.
         jump = (config.chunks // self._places + 1) * max(config.raw_digits, config.code_digits)
         self._memory_bits = max((config.activation_words - 1).bit_length(), jump.bit_length())
-        super().__init__({
-            "descriptor": In(COMPUTE_LAYOUT), "start": In(1), "step": In(STEP_LAYOUT), "drains": In(1), "last_digit": In(1),
-            "address": Out(self._memory_bits + 1), "place": Out(self._places),
-        })
+        super().__init__(
+            {
+                "descriptor": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "step": In(STEP_LAYOUT),
+                "drains": In(1),
+                "last_digit": In(1),
+                "address": Out(self._memory_bits + 1),
+                "place": Out(self._places),
+            }
+        )
 
     def _clip(self, m: Module, words: Signal) -> Signal:
         """A base or stride as it is, or the power of two that takes every address out of the memory."""
         clipped = Signal(self._memory_bits + 1)
-        high = words[self._memory_bits:].any()
-        m.d.comb += clipped.eq(Cat(Mux(high, 0, words[:self._memory_bits]), high))
+        high = words[self._memory_bits :].any()
+        m.d.comb += clipped.eq(Cat(Mux(high, 0, words[: self._memory_bits]), high))
         return clipped
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         d, step, places, bits = self.descriptor, self.step, self._places, len(self.address)
-        group, row, pixel, later, chunk = (Signal(bits, name=f"{name}_address") for name in ("group", "row", "pixel", "later", "chunk"))
+        group, row, pixel, later, chunk = (
+            Signal(bits, name=f"{name}_address") for name in ("group", "row", "pixel", "later", "chunk")
+        )
         group_place, later_place, first_digit = Signal(places), Signal(places), Signal()
 
-        # Within a drain: digits of a chunk lie one behind the other; the next chunk begins at the same word, or behind it.
+        # Within a drain: digits of a chunk lie one behind the other; the next chunk begins there too, or behind.
         begins = Signal(bits)
         m.d.comb += [
             self.address.eq(Mux(step.valid, pixel, later)),
@@ -74,7 +82,7 @@ class OutputWalk(wiring.Component):
 
         # From pixel to pixel, when one leaves.
         turn, more = self.config.chunks % places, self.config.chunks // places
-        spills = group_place[places - turn:].any()
+        spills = group_place[places - turn :].any()
         next_group, next_row = Signal(bits), Signal(bits)
         m.d.comb += [
             next_group.eq(group + more * d.out_digits + Mux(spills, d.out_digits, 0)),
@@ -90,6 +98,9 @@ class OutputWalk(wiring.Component):
                 m.d.sync += [row.eq(next_row), pixel.eq(next_row)]
             with m.Else():
                 m.d.sync += [
-                    group.eq(next_group), row.eq(next_group), pixel.eq(next_group), group_place.eq(group_place.rotate_left(turn)),
+                    group.eq(next_group),
+                    row.eq(next_group),
+                    pixel.eq(next_group),
+                    group_place.eq(group_place.rotate_left(turn)),
                 ]
         return m

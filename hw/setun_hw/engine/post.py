@@ -45,11 +45,18 @@ class StripPost(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "values": In(data.ArrayLayout(config.accumulator_width, config.rows)), "fetch_chunk": In(index_bits(config.chunks)),
-            "pool": In(pool_layout(config)), "thresholds": In(thresholds_layout(config)), "digit": In(digit_bits(config)),
-            "raw": In(1), "codes": In(codes_layout(config)), "digits": Out(2 * config.post),
-        })
+        super().__init__(
+            {
+                "values": In(data.ArrayLayout(config.accumulator_width, config.rows)),
+                "fetch_chunk": In(index_bits(config.chunks)),
+                "pool": In(pool_layout(config)),
+                "thresholds": In(thresholds_layout(config)),
+                "digit": In(digit_bits(config)),
+                "raw": In(1),
+                "codes": In(codes_layout(config)),
+                "digits": Out(2 * config.post),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -59,9 +66,9 @@ class StripPost(wiring.Component):
             value = pooled.word_select(channel, config.accumulator_width)
             reached = Signal(config.thresholds, name=f"reached{channel}", reset_less=True)
             plane = Signal(2, name=f"plane{channel}", reset_less=True)
-            m.d.sync += reached.eq(Cat(
-                at_least(config, value, self.thresholds[channel][t]) for t in range(config.thresholds)
-            ))
+            m.d.sync += reached.eq(
+                Cat(at_least(config, value, self.thresholds[channel][t]) for t in range(config.thresholds))
+            )
             m.d.sync += plane.eq(self._whole_digits(value).word_select(self.digit, 2))
             code: Value = plane
             # Thresholds do not fall, so the level is where the row of reached ones ends.
@@ -100,18 +107,23 @@ class StripPost(wiring.Component):
             m.submodules.memory = memory = Memory(shape=chunk_bits, depth=config.chunks, init=[], attrs=UNCHECKED)
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
-                reader.addr.eq(self.fetch_chunk), writer.addr.eq(pool.chunk), writer.data.eq(result), writer.en.eq(pool.takes),
+                reader.addr.eq(self.fetch_chunk),
+                writer.addr.eq(pool.chunk),
+                writer.data.eq(result),
+                writer.en.eq(pool.takes),
             ]
             # A pixel's only chunk may come every cycle, sooner than the memory gives it back.
             before = Mux(pool.single, pooled, reader.data)
-        m.d.comb += result.eq(Cat(
-            Mux(
-                pool.first,
-                taken[low:low + width],
-                maximum(config, taken[low:low + width], before[low:low + width]),
+        m.d.comb += result.eq(
+            Cat(
+                Mux(
+                    pool.first,
+                    taken[low : low + width],
+                    maximum(config, taken[low : low + width], before[low : low + width]),
+                )
+                for low in range(0, chunk_bits, width)
             )
-            for low in range(0, chunk_bits, width)
-        ))
+        )
         with m.If(pool.takes):
             m.d.sync += pooled.eq(result)
         return pooled

@@ -29,9 +29,14 @@ class DescriptorQueue(wiring.Component):
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
-        super().__init__({
-            "i": In(stream.Signature(COMPUTE_LAYOUT)), "available": Out(1), "take": In(1), "current": Out(COMPUTE_LAYOUT),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(COMPUTE_LAYOUT)),
+                "available": Out(1),
+                "take": In(1),
+                "current": Out(COMPUTE_LAYOUT),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -44,8 +49,11 @@ class DescriptorQueue(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(waiting != self.depth),
             self.available.eq(waiting != 0),
-            write.addr.eq(tail), write.data.eq(self.i.payload), write.en.eq(push),
-            read.addr.eq(head), read.en.eq(self.take),
+            write.addr.eq(tail),
+            write.data.eq(self.i.payload),
+            write.en.eq(push),
+            read.addr.eq(head),
+            read.en.eq(self.take),
             self.current.eq(read.data),
         ]
         m.d.sync += waiting.eq(waiting + push - self.take)

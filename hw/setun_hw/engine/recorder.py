@@ -29,15 +29,25 @@ class Recorder(wiring.Component):
     record: "data.View[data.StructLayout]"
 
     def __init__(self) -> None:
-        super().__init__({
-            "now": In(32), "take": In(1), "issue": In(1), "waits": In(WAITS_LAYOUT), "write": In(1), "finished": In(1),
-            "record": Out(RECORD_LAYOUT),
-        })
+        super().__init__(
+            {
+                "now": In(32),
+                "take": In(1),
+                "issue": In(1),
+                "waits": In(WAITS_LAYOUT),
+                "write": In(1),
+                "finished": In(1),
+                "record": Out(RECORD_LAYOUT),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         events = {
-            "steps": self.issue, "wait_load": self.waits.load, "wait_drain": self.waits.drain, "wait_store": self.waits.store,
+            "steps": self.issue,
+            "wait_load": self.waits.load,
+            "wait_drain": self.waits.drain,
+            "wait_store": self.waits.store,
             "words": self.write,
         }
         counters = {name: Signal(32, name=name) for name in ("start", *events)}

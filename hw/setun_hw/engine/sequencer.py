@@ -1,7 +1,9 @@
 """Runs the loops of a COMPUTE descriptor: one step a cycle, unless something has to be waited for."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, enum, wiring
+from enum import Enum
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
@@ -14,7 +16,7 @@ from setun_hw.engine.weight_walk import WeightWalk
 from setun_hw.error_codes import ErrorCode
 
 
-class State(enum.Enum, shape=unsigned(2)):
+class State(Enum):
     """What the array does."""
 
     IDLE = 0  # takes a descriptor if there is one
@@ -68,13 +70,27 @@ class Sequencer(wiring.Component):
         self.config = config
         self._activations = ActivationWalk(config)
         self._weights = WeightWalk(config)
-        super().__init__({
-            "available": In(1), "take": Out(1), "descriptor": In(COMPUTE_LAYOUT), "transfers_done": In(32), "store": In(1),
-            "stop": In(1), "finished": In(1), "start": Out(1), "idle": Out(1), "step": Out(STEP_LAYOUT),
-            "address": Out(self._activations.address.shape()), "bank": Out(self._activations.bank.shape()),
-            "inside": Out(config.strips), "pad": Out(2), "weight_address": Out(self._weights.address.shape()),
-            "waits": Out(WAITS_LAYOUT), "error": Out(ERROR_LAYOUT),
-        })
+        super().__init__(
+            {
+                "available": In(1),
+                "take": Out(1),
+                "descriptor": In(COMPUTE_LAYOUT),
+                "transfers_done": In(32),
+                "store": In(1),
+                "stop": In(1),
+                "finished": In(1),
+                "start": Out(1),
+                "idle": Out(1),
+                "step": Out(STEP_LAYOUT),
+                "address": Out(self._activations.address.shape()),
+                "bank": Out(self._activations.bank.shape()),
+                "inside": Out(config.strips),
+                "pad": Out(2),
+                "weight_address": Out(self._weights.address.shape()),
+                "waits": Out(WAITS_LAYOUT),
+                "error": Out(ERROR_LAYOUT),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -87,9 +103,13 @@ class Sequencer(wiring.Component):
         m.submodules.load_gate = load_gate = LoadGate()
         m.submodules.drain_gate = drain_gate = DrainGate()
         m.d.comb += [
-            load_gate.after.eq(d.after), load_gate.after_step.eq(d.after_step), load_gate.start.eq(self.start),
-            load_gate.next_group.eq(issue & advance.group), load_gate.transfers_done.eq(self.transfers_done),
-            drain_gate.chunks.eq(Mux(self.step.last_group, d.last_chunks, d.chunks)), drain_gate.digits.eq(d.out_digits),
+            load_gate.after.eq(d.after),
+            load_gate.after_step.eq(d.after_step),
+            load_gate.start.eq(self.start),
+            load_gate.next_group.eq(issue & advance.group),
+            load_gate.transfers_done.eq(self.transfers_done),
+            drain_gate.chunks.eq(Mux(self.step.last_group, d.last_chunks, d.chunks)),
+            drain_gate.digits.eq(d.out_digits),
             drain_gate.pixel.eq(issue & self.step.pixel),
         ]
         wants = (state == State.RUN) & ~self.stop
@@ -110,24 +130,21 @@ class Sequencer(wiring.Component):
             self.start.eq(state == State.SETUP),
         ]
         with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.take):
-                    m.d.sync += state.eq(State.SETUP)
+            with m.Case(State.IDLE), m.If(self.take):
+                m.d.sync += state.eq(State.SETUP)
             with m.Case(State.SETUP):
                 m.d.sync += state.eq(State.RUN)
-            with m.Case(State.RUN):
-                with m.If(issue & done):
-                    m.d.sync += state.eq(State.FINISH)
-            with m.Case(State.FINISH):
-                with m.If(self.finished):
-                    m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.RUN), m.If(issue & done):
+                m.d.sync += state.eq(State.FINISH)
+            with m.Case(State.FINISH), m.If(self.finished):
+                m.d.sync += state.eq(State.IDLE)
 
         self._walks(m, advance, digits)
         self._errors(m)
         return m
 
     def _loops(self, m: Module, advance: "data.View[data.StructLayout]", done: Signal) -> DigitLoop:
-        """All loops of the layer; drives ``step`` (without ``valid``), ``advance`` and ``done``: this is the last step."""
+        """All loops of the layer; drives ``step`` (without ``valid``), ``advance`` and ``done``."""
         d, step, start = self.descriptor, self.step, self.start
         goes_on = step.valid  # the current iteration of the loop at hand ends, and with it all loops inside
 
@@ -137,13 +154,21 @@ class Sequencer(wiring.Component):
             goes_on = goes_on & last
             return last
 
-        last = {"block": loop("block", "blocks"), "kernel_col": loop("kernel_col", "kernel_cols"),
-                "kernel_row": loop("kernel_row", "kernel_rows")}
+        last = {
+            "block": loop("block", "blocks"),
+            "kernel_col": loop("kernel_col", "kernel_cols"),
+            "kernel_row": loop("kernel_row", "kernel_rows"),
+        }
         digits = DigitLoop(m, in_digits=d.in_digits, weight_digits=d.weight_digits, start=start, step=goes_on)
         last |= {"digit": digits.last_of_significance, "significance": digits.last}
         goes_on = goes_on & digits.last
-        last |= {"pool_col": loop("pool_col", "pool_cols"), "pool_row": loop("pool_row", "pool_rows"),
-                 "col": loop("col", "out_cols"), "row": loop("row", "out_rows"), "group": loop("group", "groups")}
+        last |= {
+            "pool_col": loop("pool_col", "pool_cols"),
+            "pool_row": loop("pool_row", "pool_rows"),
+            "col": loop("col", "out_cols"),
+            "row": loop("row", "out_rows"),
+            "group": loop("group", "groups"),
+        }
 
         inner = Cat()
         for name, is_last in last.items():
@@ -172,12 +197,17 @@ class Sequencer(wiring.Component):
         m.submodules.activations, m.submodules.weights = self._activations, self._weights
         for walk in (self._activations, self._weights):
             m.d.comb += [
-                walk.descriptor.eq(d), walk.start.eq(self.start), walk.step.eq(self.step.valid), walk.advance.eq(advance),
+                walk.descriptor.eq(d),
+                walk.start.eq(self.start),
+                walk.step.eq(self.step.valid),
+                walk.advance.eq(advance),
                 walk.next_digit.eq(digits.next_digit),
             ]
         m.d.comb += [
-            self.address.eq(self._activations.address), self.bank.eq(self._activations.bank),
-            self.inside.eq(self._activations.inside), self.weight_address.eq(self._weights.address),
+            self.address.eq(self._activations.address),
+            self.bank.eq(self._activations.bank),
+            self.inside.eq(self._activations.inside),
+            self.weight_address.eq(self._weights.address),
             self.pad.eq(d.pad_digits.word_select(digits.digit[:3], 2)),
         ]
 

@@ -32,10 +32,16 @@ class WeightWalk(wiring.Component):
     address: Signal
 
     def __init__(self, config: Config) -> None:
-        super().__init__({
-            "descriptor": In(COMPUTE_LAYOUT), "start": In(1), "step": In(1), "advance": In(ADVANCE_LAYOUT), "next_digit": In(1),
-            "address": Out((config.weight_words - 1).bit_length() + 1),
-        })
+        super().__init__(
+            {
+                "descriptor": In(COMPUTE_LAYOUT),
+                "start": In(1),
+                "step": In(1),
+                "advance": In(ADVANCE_LAYOUT),
+                "next_digit": In(1),
+                "address": Out((config.weight_words - 1).bit_length() + 1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -59,11 +65,13 @@ class WeightWalk(wiring.Component):
         merged["kernel_col"] = merged["kernel_row"] = Const(0, 1)
         addresses = {loop: Signal(bits, name=f"{loop}_address") for loop in ("block", "digit", "significance", "group")}
         plane = d.weight_plane[:bits]
-        stride = select([
-            (merged["block"], Const(1, bits)),
-            (advance.digit, (-plane)[:bits]),  # the next activation digit meets the weight digit before
-            (advance.significance & ~self.next_digit, plane),
-        ])
+        stride = select(
+            [
+                (merged["block"], Const(1, bits)),
+                (advance.digit, (-plane)[:bits]),  # the next activation digit meets the weight digit before
+                (advance.significance & ~self.next_digit, plane),
+            ]
+        )
         old = select((merged[loop], addresses[loop]) for loop in ("block", "digit", "significance"))
         moved = Mux(advance.group, d.weight_base + next_offset, old + stride)[:bits]
         follow_loops(

@@ -52,7 +52,9 @@ async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Me
             await ctx.tick()
     ctx.set(dut.weight_write.enable, 0)
     for address in range(config.parameter_words):
-        ctx.set(dut.parameter_write, {"enable": 1, "address": address, "data": parameter_word(config, memories, address)})
+        ctx.set(
+            dut.parameter_write, {"enable": 1, "address": address, "data": parameter_word(config, memories, address)}
+        )
         await ctx.tick()
     ctx.set(dut.parameter_write.enable, 0)
     ctx.set(dut.load.valid, 1)
@@ -64,10 +66,17 @@ async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Me
 
 
 class Plan:
-    """What happens around the engine: when descriptors are offered, transfers complete, and banks are read and written."""
+    """What happens around the engine: descriptors offered, transfers completed, banks read and written."""
 
     def __init__(
-        self, rng: random.Random, descriptors: Sequence[Compute], *, stores: float, loads: float, gap: int, transfer_gap: int
+        self,
+        rng: random.Random,
+        descriptors: Sequence[Compute],
+        *,
+        stores: float,
+        loads: float,
+        gap: int,
+        transfer_gap: int,
     ) -> None:
         self.descriptors = list(descriptors)
         self.offers = [0]
@@ -103,7 +112,9 @@ def expect(config: Config, plan: Plan, banks: Banks, memories: Memories) -> tupl
             push = max(push, outcomes[number - config.queue_depth].record.start + 1)
         start = max(push + 1, outcomes[-1].record.end if outcomes else 0)
         pushes.append(push)
-        outcomes.append(run(config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores))
+        outcomes.append(
+            run(config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores)
+        )
     return outcomes, pushes
 
 
@@ -145,7 +156,11 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
                 expected_words[cycle + STORE_LATENCY] = word_of(before[bank][address])
             ctx.set(dut.store.valid, plan.stores(cycle))
             if load is None and plan.loads():
-                load = (rng.randrange(config.strips), config.activation_words - rng.randint(1, 4), rng.getrandbits(config.word_bits))
+                load = (
+                    rng.randrange(config.strips),
+                    config.activation_words - rng.randint(1, 4),
+                    rng.getrandbits(config.word_bits),
+                )
                 load = (*load[:2], word_of([code_of_digit(config, rng.randint(-1, 1)) for _ in range(config.lanes)]))
                 ctx.set(dut.load.payload, dict(zip(("bank", "address", "data"), load, strict=True)))
             ctx.set(dut.load.valid, load is not None)
@@ -169,7 +184,7 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
             if cycle in writes:
                 write = writes[cycle]
                 for p in range(config.strips):
-                    before[p][write.address][write.first_lane:write.first_lane + config.post] = write.codes[p]
+                    before[p][write.address][write.first_lane : write.first_lane + config.post] = write.codes[p]
             elif load is not None:
                 bank, address, data = load
                 before[bank][address] = banks[bank][address] = [data >> 2 * lane & 3 for lane in range(config.lanes)]
@@ -184,7 +199,9 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
                     ctx.set(dut.store.payload, {"bank": bank, "address": address})
                 if address >= STORE_LATENCY:
                     word = ctx.get(dut.stored)
-                    assert word == word_of(banks[bank][address - STORE_LATENCY]), f"bank {bank} word {address - STORE_LATENCY}"
+                    assert word == word_of(banks[bank][address - STORE_LATENCY]), (
+                        f"bank {bank} word {address - STORE_LATENCY}"
+                    )
                 await ctx.tick()
 
     simulator = Simulator(engine)

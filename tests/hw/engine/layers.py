@@ -14,25 +14,47 @@ def random_digits(config: Config, rng: random.Random, count: int) -> list[int]:
 
 def random_banks(config: Config, rng: random.Random) -> Banks:
     """Whole activation memory."""
-    return [[[code_of_digit(config, digit) for digit in random_digits(config, rng, config.lanes)] for _ in range(config.activation_words)] for _ in range(config.strips)]
+    return [
+        [
+            [code_of_digit(config, digit) for digit in random_digits(config, rng, config.lanes)]
+            for _ in range(config.activation_words)
+        ]
+        for _ in range(config.strips)
+    ]
 
 
 def random_memories(config: Config, rng: random.Random, spread: int) -> Memories:
     """Weights, codes of as many digits as there are, thresholds within ``spread``."""
     low, high = config.encoding.digit_range(config.code_digits)
     return Memories(
-        weights=[[random_digits(config, rng, config.lanes) for _ in range(config.rows)] for _ in range(config.weight_words)],
-        thresholds=[[sorted(rng.randint(-spread, spread) for _ in range(config.thresholds)) for _ in range(config.post)]
-                    for _ in range(config.parameter_words)],
-        codes=[[[rng.randint(low, high) for _ in range(config.thresholds + 1)] for _ in range(config.post)]
-               for _ in range(config.parameter_words)],
+        weights=[
+            [random_digits(config, rng, config.lanes) for _ in range(config.rows)] for _ in range(config.weight_words)
+        ],
+        thresholds=[
+            [sorted(rng.randint(-spread, spread) for _ in range(config.thresholds)) for _ in range(config.post)]
+            for _ in range(config.parameter_words)
+        ],
+        codes=[
+            [[rng.randint(low, high) for _ in range(config.thresholds + 1)] for _ in range(config.post)]
+            for _ in range(config.parameter_words)
+        ],
     )
 
 
 def count_steps(d: Compute) -> int:
     """Steps of a descriptor."""
-    return (d.groups * d.out_rows * d.out_cols * d.pool_rows * d.pool_cols * d.in_digits * d.weight_digits
-            * d.kernel_rows * d.kernel_cols * d.blocks)
+    return (
+        d.groups
+        * d.out_rows
+        * d.out_cols
+        * d.pool_rows
+        * d.pool_cols
+        * d.in_digits
+        * d.weight_digits
+        * d.kernel_rows
+        * d.kernel_cols
+        * d.blocks
+    )
 
 
 def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: int, raw: bool) -> Compute:
@@ -43,7 +65,10 @@ def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: i
         if count_steps(d) > max_steps or in_words + out_words > words:
             continue
         weights = d.weight_digits * d.weight_plane
-        offsets = [g * d.weight_group_step % d.weight_ring if d.weight_ring else g * d.weight_group_step for g in range(d.groups)]
+        offsets = [
+            g * d.weight_group_step % d.weight_ring if d.weight_ring else g * d.weight_group_step
+            for g in range(d.groups)
+        ]
         if max(offsets) + weights > config.weight_words or d.groups * config.chunks > config.parameter_words:
             continue
         # Two regions that do not overlap, in either order.
@@ -55,7 +80,10 @@ def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: i
         assert later + second <= words
         fields = {name: getattr(d, name) for name in d.LAYOUT if name not in d.DERIVED}
         fields |= {
-            "in_base": in_base, "in_end": in_base + in_words, "out_base": out_base, "out_end": out_base + out_words,
+            "in_base": in_base,
+            "in_end": in_base + in_words,
+            "out_base": out_base,
+            "out_end": out_base + out_words,
             "weight_base": rng.randint(0, config.weight_words - max(offsets) - weights),
             "parameter_base": rng.randint(0, config.parameter_words - d.groups * config.chunks),
         }
@@ -88,18 +116,44 @@ def _any_layer(config: Config, rng: random.Random, raw: bool) -> Compute:
     out_row_stride = out_cols * out_col_stride + rng.randint(0, 2)
     pads = [rng.choice([0, 1, 2] if config.encoding != "binary2" else [0, 1, 2, 3]) for _ in range(in_digits)]
     return Compute(
-        mode=Mode.RAW if raw else Mode.THRESHOLD, batch=int(batch), after=rng.randint(0, 2), after_step=rng.randint(0, 1),
-        groups=groups, in_digits=in_digits, weight_digits=weight_digits, in_row_stride=in_row_stride,
-        in_col_stride=in_col_stride, in_cols=in_cols, in_strip_rows=in_strip_rows, in_full_strips=in_full_strips,
-        in_last_rows=in_last_rows, pad_digits=sum(p << 2 * k for k, p in enumerate(pads)), blocks=blocks,
-        group_block_step=group_block_step, kernel_rows=kernel_rows, kernel_cols=kernel_cols,
-        kernel_row_step=rng.randint(1, in_strip_rows), kernel_col_step=rng.randint(1, 3),
-        pool_rows=rng.choice([1, 1, 2]), pool_cols=rng.choice([1, 1, 2]),
-        pool_row_step=rng.randint(1, in_strip_rows), pool_col_step=rng.randint(1, 2), row_step=row_step,
-        col_step=rng.randint(1, 2), pad_top=rng.randint(-min(2, in_strip_rows - 1), min(2, in_strip_rows)),
-        pad_left=rng.randint(-1, 2), weight_group_step=weight_group_step,
-        weight_ring=rng.choice([0, weight_group_step, 2 * weight_group_step, weight_group_step + 1]), weight_plane=weight_plane,
-        out_rows=out_rows, out_cols=out_cols, out_digits=digits, out_row_stride=out_row_stride, chunks=chunks,
-        out_col_stride=out_col_stride, last_chunks=last_chunks, out_end=out_rows * out_row_stride,
+        mode=Mode.RAW if raw else Mode.THRESHOLD,
+        batch=int(batch),
+        after=rng.randint(0, 2),
+        after_step=rng.randint(0, 1),
+        groups=groups,
+        in_digits=in_digits,
+        weight_digits=weight_digits,
+        in_row_stride=in_row_stride,
+        in_col_stride=in_col_stride,
+        in_cols=in_cols,
+        in_strip_rows=in_strip_rows,
+        in_full_strips=in_full_strips,
+        in_last_rows=in_last_rows,
+        pad_digits=sum(p << 2 * k for k, p in enumerate(pads)),
+        blocks=blocks,
+        group_block_step=group_block_step,
+        kernel_rows=kernel_rows,
+        kernel_cols=kernel_cols,
+        kernel_row_step=rng.randint(1, in_strip_rows),
+        kernel_col_step=rng.randint(1, 3),
+        pool_rows=rng.choice([1, 1, 2]),
+        pool_cols=rng.choice([1, 1, 2]),
+        pool_row_step=rng.randint(1, in_strip_rows),
+        pool_col_step=rng.randint(1, 2),
+        row_step=row_step,
+        col_step=rng.randint(1, 2),
+        pad_top=rng.randint(-min(2, in_strip_rows - 1), min(2, in_strip_rows)),
+        pad_left=rng.randint(-1, 2),
+        weight_group_step=weight_group_step,
+        weight_ring=rng.choice([0, weight_group_step, 2 * weight_group_step, weight_group_step + 1]),
+        weight_plane=weight_plane,
+        out_rows=out_rows,
+        out_cols=out_cols,
+        out_digits=digits,
+        out_row_stride=out_row_stride,
+        chunks=chunks,
+        out_col_stride=out_col_stride,
+        last_chunks=last_chunks,
+        out_end=out_rows * out_row_stride,
         in_end=in_strip_rows * in_row_stride,
     )

@@ -81,7 +81,9 @@ def steps(d: Compute) -> Iterator[Step]:
                                 for kh in range(d.kernel_rows):
                                     for kw in range(d.kernel_cols):
                                         for b in range(d.blocks):
-                                            yield Step(group=group, oy=oy, ox=ox, py=py, px=px, s=s, i=i, kh=kh, kw=kw, b=b)
+                                            yield Step(
+                                                group=group, oy=oy, ox=ox, py=py, px=px, s=s, i=i, kh=kh, kw=kw, b=b
+                                            )
 
 
 def digit_of_code(config: Config, code: int) -> int:
@@ -103,11 +105,16 @@ def activation(config: Config, banks: Banks, d: Compute, step: Step, strip: int)
     if d.batch:
         inside = shift == 0 and row < d.in_last_rows
     else:
-        inside = 0 <= bank < config.strips and (bank < d.in_full_strips or (bank == d.in_full_strips and row < d.in_last_rows))
+        inside = 0 <= bank < config.strips and (
+            bank < d.in_full_strips or (bank == d.in_full_strips and row < d.in_last_rows)
+        )
     if not inside or not 0 <= x < d.in_cols:
         return [digit_of_code(config, d.pad_digits >> 2 * step.i & 3)] * config.lanes
     word = (step.group * d.group_block_step + step.b) * d.in_digits + step.i
-    return [digit_of_code(config, code) for code in banks[bank][d.in_base + row * d.in_row_stride + x * d.in_col_stride + word]]
+    return [
+        digit_of_code(config, code)
+        for code in banks[bank][d.in_base + row * d.in_row_stride + x * d.in_col_stride + word]
+    ]
 
 
 def weight_word(d: Compute, step: Step) -> int:
@@ -134,12 +141,18 @@ def out_digits(config: Config, memories: Memories, d: Compute, group: int, chann
         digit = (code - config.encoding.lowest) % config.encoding.radix + config.encoding.lowest
         digits.append(digit)
         code = (code - digit) // config.encoding.radix
-    return [code_of_digit(config, digit) for digit in digits[:d.out_digits][::-1]]
+    return [code_of_digit(config, digit) for digit in digits[: d.out_digits][::-1]]
 
 
 def run(
-    config: Config, d: Compute, banks: Banks, memories: Memories, *, start: int,
-    transfers_done: Callable[[int], int], stored: Callable[[int], bool],
+    config: Config,
+    d: Compute,
+    banks: Banks,
+    memories: Memories,
+    *,
+    start: int,
+    transfers_done: Callable[[int], int],
+    stored: Callable[[int], bool],
 ) -> Outcome:
     """Carry out a descriptor taken in cycle ``start``; ``banks`` are changed.
 
@@ -162,7 +175,9 @@ def run(
         first = before is None or (before.group, before.oy, before.ox, before.py, before.px) != pixel
         last = following is None or (following.group, following.oy, following.ox, following.py, following.px) != pixel
         while True:
-            if (before is None or before.group != step.group) and transfers_done(cycle) < d.after + step.group * d.after_step:
+            if (before is None or before.group != step.group) and transfers_done(
+                cycle
+            ) < d.after + step.group * d.after_step:
                 record.wait_load += 1
             elif last and cycle - last_pixel < last_drain:
                 record.wait_drain += 1
@@ -195,19 +210,28 @@ def run(
             for k in range(chunks):
                 block, place = divmod(step.group * config.chunks + k, per_word)
                 channels = range(k * config.post, (k + 1) * config.post)
-                found = [[out_digits(config, memories, d, step.group, c, pooled[p][c]) for c in channels]
-                         for p in range(config.strips)]
+                found = [
+                    [out_digits(config, memories, d, step.group, c, pooled[p][c]) for c in channels]
+                    for p in range(config.strips)
+                ]
                 for plane in range(d.out_digits):
-                    outcome.writes.append(Write(
-                        cycle=issued + latency + k * d.out_digits + plane,
-                        address=d.out_base + step.oy * d.out_row_stride + step.ox * d.out_col_stride + block * d.out_digits + plane,
-                        first_lane=place * config.post,
-                        codes=[[codes[plane] for codes in strip] for strip in found]))
+                    outcome.writes.append(
+                        Write(
+                            cycle=issued + latency + k * d.out_digits + plane,
+                            address=d.out_base
+                            + step.oy * d.out_row_stride
+                            + step.ox * d.out_col_stride
+                            + block * d.out_digits
+                            + plane,
+                            first_lane=place * config.post,
+                            codes=[[codes[plane] for codes in strip] for strip in found],
+                        )
+                    )
                     record.words += 1
         if following is None or following.group != step.group:
             outcome.groups.append(issued + latency + last_drain)
             record.end = issued + latency + last_drain
     for write in outcome.writes:
         for p in range(config.strips):
-            banks[p][write.address][write.first_lane:write.first_lane + config.post] = write.codes[p]
+            banks[p][write.address][write.first_lane : write.first_lane + config.post] = write.codes[p]
     return outcome

@@ -16,14 +16,38 @@ from tests.hw.engine.reference import run
 from tests.hw.engine.test_engine import BASE
 
 GOOD = Compute(
-    in_cols=3, in_strip_rows=2, in_row_stride=3, in_full_strips=2, out_rows=2, out_cols=3, out_row_stride=3, out_base=40, out_end=46,
-    in_end=6, kernel_rows=2, kernel_cols=2, weight_plane=4, pad_top=1,
+    in_cols=3,
+    in_strip_rows=2,
+    in_row_stride=3,
+    in_full_strips=2,
+    out_rows=2,
+    out_cols=3,
+    out_row_stride=3,
+    out_base=40,
+    out_end=46,
+    in_end=6,
+    kernel_rows=2,
+    kernel_cols=2,
+    weight_plane=4,
+    pad_top=1,
 )
 FIELDS = {name: getattr(GOOD, name) for name in GOOD.LAYOUT if name not in GOOD.DERIVED}
 
 ZEROS = (
-    "groups", "in_digits", "weight_digits", "blocks", "kernel_rows", "kernel_cols", "pool_rows", "pool_cols", "out_rows",
-    "out_cols", "out_digits", "chunks", "last_chunks", "in_strip_rows",
+    "groups",
+    "in_digits",
+    "weight_digits",
+    "blocks",
+    "kernel_rows",
+    "kernel_cols",
+    "pool_rows",
+    "pool_cols",
+    "out_rows",
+    "out_cols",
+    "out_digits",
+    "chunks",
+    "last_chunks",
+    "in_strip_rows",
 )
 BAD_FIELDS: dict[str, dict[str, int]] = {f"{name} 0": {name: 0} for name in ZEROS} | {
     "unknown mode": {"mode": 2},
@@ -32,6 +56,8 @@ BAD_FIELDS: dict[str, dict[str, int]] = {f"{name} 0": {name: 0} for name in ZERO
     "more planes than an accumulator": {"mode": Mode.RAW, "out_digits": BASE.raw_digits + 1},
     "more chunks than rows": {"chunks": BASE.chunks + 1},
     "more chunks than rows in the last group": {"last_chunks": BASE.chunks + 1},
+    "more strips than banks": {"in_full_strips": 3},
+    "rows beyond the last bank": {"in_last_rows": 1},
     "kernel row step longer than a strip": {"kernel_row_step": 3},
     "pool row step longer than a strip": {"pool_rows": 2, "pool_row_step": 3},
     "row step longer than a strip": {"row_step": 3},
@@ -127,10 +153,17 @@ def test_bad_descriptors_stop_with_a_code_write_nothing_outside_and_clear_recove
     simulator.run()
 
 
-@pytest.mark.parametrize("changes", [
-    {"kernel_rows": 1, "kernel_row_step": 200}, {"pool_row_step": 200}, {"out_rows": 1, "row_step": 200},
-    {"weight_ring": 1, "weight_group_step": 9}, {"pad_top": 2}, {"pad_top": -1},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kernel_rows": 1, "kernel_row_step": 200},
+        {"pool_row_step": 200},
+        {"out_rows": 1, "row_step": 200},
+        {"weight_ring": 1, "weight_group_step": 9},
+        {"pad_top": 2},
+        {"pad_top": -1},
+    ],
+)
 def test_steps_that_are_never_taken_may_have_any_length(changes: dict[str, int]) -> None:
     engine = Engine(BASE)
     dut: Any = engine
