@@ -9,7 +9,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from setun_hw import registers
 from setun_hw.descriptor import Region
-from setun_hw.registers import RECORD_BYTES, STATUS_CODE, Control, Interrupt, Offset, Status
+from setun_hw.registers import CONSTANT_FIELDS, CONSTANTS, RECORD_BYTES, STATUS_CODE, Control, Interrupt, Offset, Status
 from setun_sim.verify.pacing import Cycles
 
 #: cycles for which the reset pin is held
@@ -102,7 +102,8 @@ class Driver:
         )
 
     async def counters(self, count: int) -> list[list[int]]:
-        """The first ``count`` performance counter records, eight words each."""
+        """Performance counter records of a list of ``count`` descriptors, as far as they are kept, eight words each."""
+        count = min(count, await self.read(CONSTANTS + 4 * CONSTANT_FIELDS.index("counter_records")))
         answer = await self.port.read(await self.read(Offset.RECORDS), count * RECORD_BYTES)
         words = struct.unpack(f"<{8 * count}I", answer.data)
         return [list(words[k : k + 8]) for k in range(0, len(words), 8)]

@@ -81,11 +81,13 @@ def load_jobs(folder: Path) -> list[Job]:
     found: list[dict[str, Any]] = json.loads((folder / JOBS).read_text(encoding="utf-8"))
     jobs = []
     for fields in found:
-        launches = tuple(
-            Launch(**{key: tuple(value) if isinstance(value, list) else value for key, value in launch.items()})
-            for launch in fields.pop("launches")
-        )
-        jobs.append(Job(**fields, launches=launches))
+        launches = []
+        for launch in fields.pop("launches"):
+            arguments: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in launch.items()
+            }
+            launches.append(Launch(**arguments))
+        jobs.append(Job(**fields, launches=tuple(launches)))
     return jobs
 
 

@@ -6,7 +6,7 @@ so that long computations cost no Python.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cocotb.handle import LogicObject
 from cocotb.simtime import get_sim_time
@@ -44,6 +44,10 @@ class _PacedSink:
     cycles: Cycles
     pace: Pace
 
+    if TYPE_CHECKING:  # cocotbext-axi's, which is untyped
+
+        def __init__(self, bus: Any, clock: Any) -> None: ...
+
     async def _run(self: Any) -> None:
         edge = RisingEdge(self.clock)
         self.ready.value = 1
@@ -80,6 +84,10 @@ class _PacedSource:
 
     cycles: Cycles
     pace: Pace
+
+    if TYPE_CHECKING:  # cocotbext-axi's, which is untyped
+
+        def __init__(self, bus: Any, clock: Any) -> None: ...
 
     async def _run(self: Any) -> None:
         edge = RisingEdge(self.clock)
