@@ -1,29 +1,51 @@
-"""Turns traced tensors into features and layers, as soon as a linear operator or the output needs their integers."""
+"""The network so far: what later operators need of each tensor becomes features now and layers at the end.
+
+A tensor can be needed as codes (to be convolved) and in fixed point (to be added). Which of the two its layer must make
+is known only after the last operator was seen, so demands are collected per source and answered in ``finish``.
+"""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from setun_compiler.frontend import steps
+from setun_compiler.frontend.answers import Answers, view
+from setun_compiler.frontend.demands import Demand, Precision
 from setun_compiler.frontend.errors import ModelError
+from setun_compiler.frontend.evaluate import Ranges
 from setun_compiler.frontend.expression import Expression
-from setun_compiler.frontend.grid import Integers, find_grid
-from setun_compiler.frontend.tensors import Linear, Settled, Tensor
-from setun_compiler.network import Feature, Layer, Port, Raw, Threshold
+from setun_compiler.frontend.fixed_point import OutGrid
+from setun_compiler.frontend.grid import Floats, Grid, find_grid
+from setun_compiler.frontend.lines import spread, values
+from setun_compiler.frontend.rounded import rounded_grid
+from setun_compiler.frontend.steps import Steps
+from setun_compiler.frontend.tensors import Linear, Mapped, Real, Settled, Source, Stored, Tensor, leaf_range, scaled
+from setun_compiler.network import Feature, Layer, Port, Raw
 
 NAME_LENGTH = 60
+#: levels a chain may have to be compared with thresholds; more of them become fixed point
+FEW_LEVELS = 16
+#: points at which the number of levels is guessed
+GLANCE = 257
 
 
 @dataclass
 class Builder:
-    """The network so far."""
+    """Features, demands and notes."""
 
+    precision: Precision = field(default_factory=Precision)
+    ranges: Ranges | None = None
     features: dict[str, Feature] = field(default_factory=dict)
-    layers: list[Layer] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     port: Port | None = None
+    #: the model's value that each chain computes, by source and expression
+    values: dict[tuple[int, int], tuple[str, Mapped]] = field(default_factory=dict)
+    demands: dict[int, list[Demand]] = field(default_factory=dict)
+    raw: list[tuple[Linear, Feature, Raw]] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _settled: dict[tuple[int, int], Settled] = field(default_factory=dict)
+    _stored: dict[tuple[int, int], Stored] = field(default_factory=dict)
+    _views: dict[str, Real] = field(default_factory=dict)
 
     def unique(self, name: str) -> str:
         """A name made of letters, digits and ``_./-`` only, not used before."""
@@ -37,7 +59,7 @@ class Builder:
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for the user, once."""
-        if sentence not in self.notes:
+        if sentence and sentence not in self.notes:
             self.notes.append(sentence)
 
     def add_feature(self, feature: Feature) -> Feature:
@@ -45,88 +67,191 @@ class Builder:
         self.features[feature.name] = feature
         return feature
 
-    def settle(self, tensor: Tensor) -> Settled:
-        """Integers for a tensor computed from a linear layer: its chain becomes the layer's thresholds and codes.
+    def named(self, source: Mapped, value: Expression, name: str) -> None:
+        """Remember that a chain computes the model's value ``name``; the first name counts."""
+        self.values.setdefault((id(source), value.serial), (name, source))
+
+    def name_rows(self, rows: Real, value: Expression, stored: Stored) -> None:
+        """Remember that a source holds the row means of a stored feature's values."""
+        demand = next(d for found in self.demands.values() for d in found if d.feature is stored.feature)
+        name, _ = self.values.get((id(demand.source), demand.value.serial), ("", rows))
+        if name:
+            self.named(rows, value, name + ROW_MEANS)
+
+    def demanded(self, source: Source) -> bool:
+        """Whether something needs the source already."""
+        return id(source) in self.demands
+
+    # -- codes --------------------------------------------------------------------------------
+    def settle(self, tensor: Tensor, bits: int = 0) -> Settled:
+        """Integers to be convolved that stand for the tensor: codes of a step function, else fixed point of ``bits``.
 
         Raises
         ------
         ModelError
-            When the chain is not a step function, or its levels are not integers on a common scale.
+            When the chain is neither a step function of few levels nor one or two straight lines.
         """
         source, value = tensor.source, tensor.value
-        assert isinstance(source, Linear)
+        assert isinstance(source, Mapped)
         key = (id(source), value.serial)
         if key not in self._settled:
-            self._settled[key] = self._settle(source, value)
+            few = self.is_few(tensor)
+            if not few:
+                source, value = self._within_reach(source, value)
+            self._settled[key] = self._settle(source, value, few, bits or self.precision.activation_bits)
         return self._settled[key]
 
-    def _settle(self, source: Linear, value: Expression) -> Settled:
-        found = steps.read_steps(value, source.low, source.high, source.sign)
-        levels = steps.levels(found)
-        grid = find_grid(levels)
-        if grid is None or steps.off_grid(found, grid):
-            shown = ", ".join(f"{level:.6g}" for level in levels[:5]) + (", ..." if levels.size > 5 else "")
-            raise ModelError(f"{value.where}: its levels ({shown}) are not small integers times a common scale")
-        table = steps.code_table(found, grid, source.high)
-        weights = source.weights
-        if source.pool is None:
-            flip = _to_flip(table, weights)
-            table = steps.mirrored(table, flip, -source.low)
-            weights = np.where(flip[:, None, None, None], -weights, weights)
+    def is_few(self, tensor: Tensor) -> bool:
+        """Whether the tensor's chain is a step function of few levels."""
+        assert isinstance(tensor.source, Mapped)
+        return _few(tensor.source, tensor.value)
+
+    def _within_reach(self, source: Mapped, value: Expression) -> tuple[Mapped, Expression]:
+        """The same chain on a source whose layer can compute it: perhaps on the stored leaf, when the layer's one affine
+        step is taken up already by what stands before its pooling or its late operand."""
+        leaf, before = value.leaf, value.leaf
+        if isinstance(source, Linear):
+            if source.pool is None or not _falls(source, value):
+                return source, value
+            before = scaled("turned", source.sign.astype(np.float64), np.zeros(source.groups))
+        elif not (
+            (source.after and value.affine(source.groups) is None)
+            or (source.pool is not None and (source.after or _falls(source, value)))
+        ):
+            return source, value
+        elif value is leaf:
+            return source, value
+        stored = self.store(Tensor(source=source, value=before, index=np.zeros(0, np.int64)))
+        again = before if before is not leaf else Expression()
+        found = value.rebased(leaf, again)
+        assert found is not None
+        return self.view(stored), found
+
+    def view(self, stored: Stored) -> Real:
+        """A stored feature as a source."""
+        name = stored.feature.name
+        if name not in self._views:
+            self._views[name] = view(self.unique(f"{name}.again"), stored, stored.feature.channels)
+        return self._views[name]
+
+    def _settle(self, source: Mapped, value: Expression, few: bool, bits: int) -> Settled:
+        if few:
+            found = self._steps(source, value)
+            grid = find_grid(steps.levels(found))
+            if grid is not None and not steps.off_grid(found, grid):
+                codes = np.rint((found.value - grid.offset) / grid.scale)
+                demand = self._demand(source, value, int(codes.min()), int(codes.max()), levels=found, code_grid=grid)
+                count = source.groups
+                return Settled(
+                    feature=demand.feature, scale=np.full(count, grid.scale), offset=np.full(count, grid.offset)
+                )
+        rounded = rounded_grid(source, value)
+        out = rounded.grid if rounded is not None else self._grid(source, value, bits)
+        demand = self._demand(source, value, out.low, out.high, out=out, rounded=rounded)
+        return Settled(
+            feature=demand.feature, scale=np.full(source.groups, out.scale), offset=np.zeros(source.groups)
+        )
+
+    def _steps(self, source: Mapped, value: Expression) -> Steps:
+        if isinstance(source, Linear):
+            return steps.read_steps(value, source.low, source.high, source.sign)
+        return steps.find_steps(value, source.low, source.high)
+
+    def _demand(
+        self, source: Mapped, value: Expression, low: int, high: int, *, out: OutGrid | None = None,
+        levels: Steps | None = None, code_grid: Grid | None = None, rounded: object = None,
+    ) -> Demand:  # fmt: skip
         channels, rows, cols = source.shape
-        target = self.add_feature(
-            Feature(
-                name=source.name,
-                channels=channels,
-                rows=rows,
-                cols=cols,
-                low=int(table.codes.min()),
-                high=int(table.codes.max()),
-            )
-        )
-        self.add_layer(source, target, weights, table)
-        return Settled(feature=target, scale=np.full(channels, grid.scale), offset=np.full(channels, grid.offset))
+        mine = self.demands.setdefault(id(source), [])
+        name = source.name if not mine else self.unique(source.name)
+        feature = Feature(name=name, channels=channels, rows=rows, cols=cols, low=low, high=high)
+        demand = Demand(
+            source=source, value=value, feature=self.add_feature(feature), out=out, levels=levels, code_grid=code_grid,
+            rounded=rounded,  # type: ignore[arg-type]
+        )  # fmt: skip
+        mine.append(demand)
+        return demand
 
-    def add_layer(self, source: Linear, target: Feature, weights: Integers, post: Threshold | Raw) -> None:
-        """Record a linear operator with what follows it."""
-        if any(layer.target == target.name for layer in self.layers):
-            raise ModelError(f"{source.name}: its sums are used by two different chains, which is not supported yet")
-        self.layers.append(
-            Layer(
-                name=source.name,
-                source=source.source.name,
-                target=target.name,
-                weights=weights,
-                groups=source.convolution_groups,
-                stride=source.stride,
-                dilation=source.dilation,
-                padding=source.padding,
-                pad_value=source.pad_value,
-                pool=source.pool,
-                post=post,
-            )
-        )
+    # -- fixed point --------------------------------------------------------------------------
+    def store(self, tensor: Tensor) -> Stored:
+        """The tensor in fixed point, in residual memory, in the order of its source."""
+        source, value = tensor.source, tensor.value
+        assert isinstance(source, Mapped)
+        key = (id(source), value.serial)
+        if key not in self._stored:
+            source, value = self._within_reach(source, value)
+            out = self._grid(source, value, self.precision.residual_bits)
+            channels, rows, cols = source.shape
+            name = self.unique(f"{source.name}.fixed")
+            feature = Feature(name=name, channels=channels, rows=rows, cols=cols, low=out.low, high=out.high)
+            demand = Demand(source=source, value=value, feature=self.add_feature(feature), out=out, fixed=True)
+            self.demands.setdefault(id(source), []).append(demand)
+            self._stored[key] = Stored(feature=feature, scale=out.scale)
+        return self._stored[key]
 
-
-def first_sign(weights: Integers) -> Integers:
-    """The sign of each output channel's first weight that is not 0; +1 where all are 0."""
-    flat = weights.reshape(weights.shape[0], -1)
-    first = np.take_along_axis(flat, (flat != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(first < 0, -1, 1)
-
-
-def _to_flip(table: Threshold, weights: Integers) -> Integers:
-    """Channels whose weights are better negated: codes then rise, and all spellings of a network become one.
-
-    Where codes neither rise nor fall throughout, the sequence that is larger decides, and last the first weight's sign.
-    """
-    direction = steps.direction(table)
-    flip = np.where(direction == 0, first_sign(weights) < 0, direction == -1)
-    for channel in np.flatnonzero(direction == 2):
-        row = table.codes[channel]
-        codes = row[: int(np.count_nonzero(np.diff(row))) + 1].tolist()
-        if codes == codes[::-1]:
-            flip[channel] = first_sign(weights[channel : channel + 1])[0] < 0
+    def _grid(self, source: Mapped, value: Expression, bits: int) -> OutGrid:
+        """Fixed point for a chain's values: their calibrated range, else what is proved, on ``bits`` bits."""
+        low, high = proved_range(source, value)
+        name, _ = self.values.get((id(source), value.serial), (None, source))
+        seen = self.ranges.limits.get(name) if self.ranges is not None and name is not None else None
+        if self.ranges is not None and name is not None and name.endswith(ROW_MEANS):
+            seen = self.ranges.row_means.get(name.removesuffix(ROW_MEANS))
+        if seen is not None:
+            # a sixteenth of room for values that the samples do not show
+            low, high = max(low, seen[0] * 17 / 16), min(high, seen[1] * 17 / 16)
         else:
-            flip[channel] = codes[::-1] > codes
-    return flip
+            self.note(
+                "real-valued tensors are scaled by the range that is proved for them, which is wide: calibration data "
+                "makes them more precise"
+            )
+        unsigned = low >= 0 and bits == self.precision.activation_bits
+        bottom, top = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        scale = max(high / top, low / bottom if bottom else 0.0) or 1.0
+        return OutGrid(scale=scale, low=max(bottom, round(low / scale)), high=min(top, round(high / scale)))
+
+    # -- output and end -----------------------------------------------------------------------
+    def leave(self, source: Linear, target: Feature, post: Raw) -> None:
+        """A linear operator whose sums leave raw: the network's output."""
+        self.raw.append((source, self.add_feature(target), post))
+
+    def finish(self) -> tuple[Layer, ...]:
+        """The layers that make all features demanded, each after those it reads."""
+        answers = Answers(self.precision, self.unique, self.note)
+        for demands in self.demands.values():
+            answers.answer(demands)
+        for source, target, post in self.raw:
+            answers.leave(source, target, post)
+        return answers.ordered(self.port.feature if self.port else "")
+
+
+#: ending of the name of a tensor that holds the row means of a model's value
+ROW_MEANS = "#row-means"
+
+
+def proved_range(source: Mapped, value: Expression) -> tuple[float, float]:
+    """Smallest and largest value of a chain, from samples over the whole range of its leaf."""
+    low, high = leaf_range(source)
+    seen = values(value, spread(low, high))
+    if not np.isfinite(seen).all():
+        raise ModelError(f"{value.where}: reaches a value that is not a finite number")
+    return float(seen.min()), float(seen.max())
+
+
+def _falls(source: Mapped, value: Expression) -> bool:
+    """Whether a chain falls anywhere as the layer's own sums rise."""
+    low, high = leaf_range(source)
+    seen = values(value, spread(low, high))
+    if isinstance(source, Linear):
+        seen = seen * source.sign[:, None]
+    return bool((np.diff(seen, axis=1) < -1e-9 * np.abs(seen).max()).any())
+
+
+def _few(source: Mapped, value: Expression) -> bool:
+    """Whether no channel shows more than ``FEW_LEVELS`` values at a glance."""
+    low, high = leaf_range(source)
+    x = spread(low, high, GLANCE)
+    if isinstance(source, Linear):
+        x = np.rint(x)
+    seen = np.sort(values(value, x), axis=1)
+    noise = steps.NOISE * float(np.abs(seen).max())
+    return bool((np.count_nonzero(np.diff(seen, axis=1) > noise, axis=1) < FEW_LEVELS).all())

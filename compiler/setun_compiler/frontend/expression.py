@@ -70,6 +70,27 @@ class Expression:
             raise ModelError(f"{self.where}: channel {group} reaches a value that is not a finite number")
         return result
 
+    def rebased(self, at: "Expression", inner: "Expression") -> "Expression | None":
+        """The expression with ``inner`` in the place of ``at``; None when it reads the leaf past ``at``."""
+        made: dict[int, Expression | None] = {at.serial: inner}
+        for part in self.parts():
+            if part.serial in made:
+                continue
+            if part.node is None:
+                made[part.serial] = None
+                continue
+            arguments: list[Expression | Array | None] = []
+            for argument in part.arguments:
+                arguments.append(made[argument.serial] if isinstance(argument, Expression) else argument)
+            lost = any(isinstance(old, Expression) and new is None for old, new in zip(part.arguments, arguments))
+            made[part.serial] = None if lost else Expression(node=part.node, arguments=tuple(arguments))
+        return made[self.serial]
+
+    @property
+    def leaf(self) -> "Expression":
+        """The leaf the expression stands on."""
+        return self.parts()[0]
+
     def affine(self, groups: int) -> tuple[Floats, Floats] | None:
         """(a, b), each (groups,), when the expression is a*leaf + b by its operators alone; else None."""
         forms: dict[int, tuple[Floats, Floats]] = {}

@@ -4,84 +4,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from setun_compiler.frontend.answers import view
 from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.fixed_point import sums_range
 from setun_compiler.frontend.graph import Array, Node
 from setun_compiler.frontend.grid import Floats, Integers
 from setun_compiler.frontend.inputs import InputReader
-from setun_compiler.frontend.tensors import Average, Input, Linear, Settled, Tensor, scaled
-from setun_compiler.frontend.weights import IntegerWeights, recognise
-
-Pair = tuple[int, int]
-Padding = tuple[int, int, int, int]
+from setun_compiler.frontend.tensors import Average, Input, Linear, Mapped, Real, Settled, Tensor, scaled
+from setun_compiler.frontend.weights import FloatLayers, IntegerWeights, recognise
+from setun_compiler.frontend.windows import Geometry, Padding, geometry
 
 #: how far from an integer the code of the real 0 may lie
 CLOSE = 1e-3
-#: rows and columns of a map, to keep sizes from a model in hand
-EXTENT_LIMIT = 1 << 16
 
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """How a window moves over a map."""
-
-    kernel: Pair
-    stride: Pair = (1, 1)
-    dilation: Pair = (1, 1)
-    padding: Padding = (0, 0, 0, 0)  #: top, left, bottom, right
-
-    def out(self, rows: int, cols: int) -> Pair:
-        """Rows and columns of the result; 0 or less when the window does not fit."""
-        top, left, bottom, right = self.padding
-        heights = rows + top + bottom - self.dilation[0] * (self.kernel[0] - 1) - 1
-        widths = cols + left + right - self.dilation[1] * (self.kernel[1] - 1) - 1
-        return heights // self.stride[0] + 1, widths // self.stride[1] + 1
-
-
-def geometry(node: Node, kernel: tuple[int, ...], extent: tuple[int, ...]) -> Geometry:
-    """Strides, dilations and padding of a convolution or pooling; one spatial axis becomes columns of a single row.
-
-    Raises
-    ------
-    ModelError
-        When attributes do not fit each other.
-    """
-    axes = len(kernel)
-    if axes not in (1, 2) or len(extent) != axes:
-        raise ModelError(f"{node}: a kernel of {axes} dimensions on a map of {len(extent)} is not supported")
-    stride = node.integers("strides", (1,) * axes)
-    dilation = node.integers("dilations", (1,) * axes)
-    pads = node.integers("pads", (0,) * (2 * axes))
-    if len(stride) != axes or len(dilation) != axes or len(pads) != 2 * axes:
-        raise ModelError(f"{node}: strides, dilations and pads do not fit a kernel of {axes} dimensions")
-    sizes = (*kernel, *stride, *dilation)
-    if min(sizes) < 1 or min(pads) < 0 or max(*sizes, *pads, *extent) > EXTENT_LIMIT:
-        raise ModelError(f"{node}: kernel, strides, dilations or pads are out of range")
-    mode = node.text("auto_pad", "NOTSET")
-    if mode in ("SAME_UPPER", "SAME_LOWER"):
-        total = [
-            max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
-            for size, s, d, k in zip(extent, stride, dilation, kernel, strict=True)
-        ]
-        small = [t // 2 for t in total]
-        large = [t - t // 2 for t in total]
-        pads = tuple(small + large) if mode == "SAME_UPPER" else tuple(large + small)
-    elif mode == "VALID":
-        pads = (0,) * (2 * axes)
-    elif mode != "NOTSET":
-        raise ModelError(f"{node}: auto_pad must be NOTSET, SAME_UPPER, SAME_LOWER or VALID")
-    if axes == 1:
-        return Geometry(
-            kernel=(1, kernel[0]), stride=(1, stride[0]), dilation=(1, dilation[0]), padding=(0, pads[0], 0, pads[1])
-        )
-    return Geometry(
-        kernel=(kernel[0], kernel[1]), stride=(stride[0], stride[1]), dilation=(dilation[0], dilation[1]),
-        padding=(pads[0], pads[1], pads[2], pads[3]),
-    )  # fmt: skip
-
-
-def natural(source: Linear) -> Integers:
+def natural(source: Mapped) -> Integers:
     """Positions of a map in their own order, (channels, rows, cols)."""
     return np.arange(int(np.prod(source.shape, dtype=np.int64))).reshape(source.shape)
 
@@ -92,6 +30,7 @@ class LinearOperators:
 
     builder: Builder
     reader: InputReader
+    float_layers: FloatLayers = "quantise"
 
     def conv(self, node: Node, tensor: Tensor, weight: Array, bias: Array | None) -> Tensor:
         """Conv with constant weights."""
@@ -126,8 +65,13 @@ class LinearOperators:
 
     def _conv(
         self, node: Node, tensor: Tensor, planes: Integers, weight: Array, bias: Floats, groups: int, shape: Geometry
-    ) -> tuple[Linear, Expression]:
+    ) -> tuple[Mapped, Expression]:
         source = tensor.source
+        if isinstance(source, Real) and is_whole_mean(source) and shape.kernel == (1, 1) and groups == 1:
+            taken = np.flatnonzero(planes[:, 0, 0] >= 0)
+            found = self.row_means(node, source, tensor.value, planes[taken, 0, 0], weight[:, taken, 0, 0], bias)
+            if found is not None:
+                return found
         if isinstance(source, Linear) and source.average and _in_order(source, planes):
             form = tensor.value.affine(source.groups)
             if form is not None and shape.kernel == (1, 1) and not any(shape.padding):
@@ -140,7 +84,7 @@ class LinearOperators:
                 )
                 return self.convolve(node, settled, wide, bias, groups, Geometry(kernel=average.kernel, stride=stride))
         settled = self.settle(tensor, planes, padded=any(shape.padding))
-        if isinstance(source, Linear) and not _in_order(source, planes):
+        if isinstance(source, Mapped) and not _in_order(source, planes):
             weight = _spread(node, source, planes, weight, groups)
         return self.convolve(node, settled, weight, bias, groups, shape)
 
@@ -160,7 +104,12 @@ class LinearOperators:
             everything = np.arange(source.groups).reshape(-1, 1, 1)
             settled = self.settle(tensor, everything, padded=False)
             shape = (source.groups, 1, 1)
-        elif source.average and (form := tensor.value.affine(source.groups)) is not None:
+        elif isinstance(source, Real) and is_whole_mean(source):
+            found = self.row_means(node, source, tensor.value, positions[taken], weight[:, taken], bias)
+            if found is not None:
+                return Tensor(source=found[0], value=found[1], index=np.arange(weight.shape[0])[None])
+            settled, shape = self.settle(tensor, natural(source), padded=False), source.shape
+        elif isinstance(source, Linear) and source.average and (form := tensor.value.affine(source.groups)) is not None:
             return self._after_average(node, source, form, positions, weight, bias)
         else:
             settled = self.settle(tensor, natural(source), padded=False)
@@ -170,7 +119,7 @@ class LinearOperators:
         np.add.at(spread.T, positions[taken], codes.codes.T)
         constant = bias + weight[:, taken].astype(np.float64) @ settled.offset[source.group_of(positions[taken])]
         linear, value = self._finish(
-            node, settled, spread.reshape(-1, *shape), codes.scale, constant, Geometry(kernel=shape[1:])
+            node, settled, replace(codes, codes=spread.reshape(-1, *shape)), constant, Geometry(kernel=shape[1:])
         )
         return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
 
@@ -194,8 +143,30 @@ class LinearOperators:
             window += codes.codes[:, column, None, None]
         constant = bias + weight[:, taken].astype(np.float64) @ form[1][group]
         shape = Geometry(kernel=(feature.rows, feature.cols))
-        linear, value = self._finish(node, settled, spread, codes.scale, constant, shape)
+        linear, value = self._finish(node, settled, replace(codes, codes=spread), constant, shape)
         return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
+
+    def row_means(
+        self, node: Node, source: Real, value: Expression, positions: Integers, weight: Array, bias: Floats
+    ) -> tuple[Mapped, Expression] | None:
+        """A fully connected layer on a stored feature's means: a layer without weights takes each row's, then a column
+        of equal weights adds the rows up, wherever they lie. None when the chain between is not affine."""
+        form = value.affine(source.groups)
+        if form is None:
+            return None
+        assert source.operand is not None
+        stored = source.operand.stored
+        rows = view(self.builder.unique(f"{source.name}.rows"), stored, source.groups, 1, stored.feature.cols)
+        whole = Expression()
+        self.builder.name_rows(rows, whole, stored)
+        settled = self.builder.settle(Tensor(source=rows, value=whole, index=natural(rows)))
+        count = stored.feature.rows
+        settled = replace(settled, scale=settled.scale * form[0] / count, offset=settled.offset)
+        codes = self._recognised(node, settled, weight, positions)
+        spread = np.zeros((weight.shape[0], *rows.shape), np.int64)
+        spread[:, positions] = codes.codes[:, :, None, None]
+        constant = bias + weight.astype(np.float64) @ form[1][positions]
+        return self._finish(node, settled, replace(codes, codes=spread), constant, Geometry(kernel=(count, 1)))
 
     def _each_position(self, node: Node, tensor: Tensor, rows: Integers, weight: Array, bias: Floats) -> Tensor:
         """The same weights at each position: a convolution with a kernel of one."""
@@ -203,7 +174,7 @@ class LinearOperators:
         shape: tuple[int, int, int] = (rows.shape[1], 1, rows.shape[0]) if isinstance(source, Input) else source.shape
         size = shape[1] * shape[2]
         place = np.arange(rows.shape[0]) if isinstance(source, Input) else rows[:, 0]
-        if isinstance(source, Linear):
+        if isinstance(source, Mapped):
             expected = np.arange(shape[0])[None, :] * size + place[:, None]
             if rows.shape != (size, shape[0]) or not np.array_equal(rows, expected) or np.unique(place).size != size:
                 raise ModelError(f"{node}: reads its input in an order that is not one vector of channels per position")
@@ -214,48 +185,70 @@ class LinearOperators:
 
     def convolve(
         self, node: Node, settled: Settled, weight: Array, bias: Floats, groups: int, shape: Geometry
-    ) -> tuple[Linear, Expression]:
+    ) -> tuple[Mapped, Expression]:
         """A convolution of a settled feature with real weights (out, in/groups, rows, cols)."""
         out_channels, in_channels = weight.shape[:2]
         channel = (np.arange(out_channels) // (out_channels // groups))[:, None] * in_channels + np.arange(in_channels)
         real = weight.astype(np.float64)
         if (settled.scale == settled.scale[0]).all():
-            codes = recognise(weight, str(node))
-            scale = codes.scale * settled.scale[0]
+            codes = self._scaled(recognise(weight, str(node), self.float_layers), settled.scale[0])
         else:
-            codes = recognise(real * settled.scale[channel][:, :, None, None], str(node))
-            scale = codes.scale
+            real_scale = settled.scale[channel][:, :, None, None]
+            codes = self._scaled(recognise(real * real_scale, str(node), self.float_layers), 1.0)
         constant = bias + (real.sum(axis=(2, 3)) * settled.offset[channel]).sum(axis=1)
-        return self._finish(node, settled, codes.codes, scale, constant, shape, groups)
+        return self._finish(node, settled, codes, constant, shape, groups)
 
     def _recognised(self, node: Node, settled: Settled, weight: Array, group: Integers) -> IntegerWeights:
         """Codes of a matrix (M, K) and the scale of its sums, when column k reads channel ``group[k]``."""
         if (settled.scale == settled.scale[0]).all():
-            codes = recognise(weight, str(node))
-            return IntegerWeights(codes=codes.codes, scale=codes.scale * settled.scale[0])
-        return recognise(weight.astype(np.float64) * settled.scale[group], str(node))
+            return self._scaled(recognise(weight, str(node), self.float_layers), settled.scale[0])
+        real = weight.astype(np.float64) * settled.scale[group]
+        return self._scaled(recognise(real, str(node), self.float_layers), 1.0)
+
+    def _scaled(self, codes: IntegerWeights, scale: float) -> IntegerWeights:
+        """The codes with their scales times the input's."""
+        self.builder.note(codes.note)
+        second = None if codes.second is None else codes.second * scale
+        return replace(codes, scale=codes.scale * scale, second=second)
 
     def _finish(
-        self,
-        node: Node,
-        settled: Settled,
-        codes: Integers,
-        scale: Floats,
-        constant: Floats,
-        shape: Geometry,
-        groups: int = 1,
-    ) -> tuple[Linear, Expression]:
+        self, node: Node, settled: Settled, codes: IntegerWeights, constant: Floats, shape: Geometry, groups: int = 1
+    ) -> tuple[Mapped, Expression]:
         if not np.isfinite(constant).all():
             raise ModelError(
                 f"{node}: the bias of output channel {int((~np.isfinite(constant)).argmax())} is not a finite number"
             )
-        linear = make_linear(self.builder.unique(node.name or node.outputs[0]), node, settled, codes, shape, groups)
-        return linear, scaled(linear.name, scale, constant)
+        name = self.builder.unique(node.name or node.outputs[0])
+        linear = make_linear(name, node, settled, codes.codes, shape, groups)
+        if codes.second is None:
+            return linear, scaled(linear.name, codes.scale, constant)
+        real = Real(
+            name=name, shape=linear.shape, linear=linear, gain=codes.scale, gain2=codes.second, bias=constant,
+            low=constant, high=constant,
+        )  # fmt: skip
+        low, high = sums_range(real)
+        return replace(real, low=low, high=high), Expression()
 
-    def average(self, node: Node, tensor: Tensor, shape: Geometry, planes: Integers) -> tuple[Linear, Expression]:
+    def identity(self, node: Node, tensor: Tensor, planes: Integers) -> Tensor:
+        """A layer that passes a tensor through unchanged, each channel with a weight of 1."""
+        settled = self.settle(tensor, planes, padded=False)
+        ones = np.ones((settled.feature.channels, 1, 1, 1), np.int64)
+        name = self.builder.unique(node.name or node.outputs[0])
+        linear = make_linear(name, node, settled, ones, Geometry(kernel=(1, 1)), settled.feature.channels)
+        index = natural(linear).reshape(tensor.index.shape)
+        return Tensor(source=linear, value=scaled(name, settled.scale, settled.offset), index=index)
+
+    def average(self, node: Node, tensor: Tensor, shape: Geometry, planes: Integers) -> tuple[Mapped, Expression]:
         """The mean of each window of each channel."""
+        source = tensor.source
+        if isinstance(source, Mapped) and not any(shape.padding) and not self.builder.is_few(tensor):
+            if not _in_order(source, planes):
+                raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
+            name = self.builder.unique(node.name or node.outputs[0])
+            stored = self.builder.store(tensor)
+            return view(name, stored, source.groups, *shape.kernel, shape.stride), Expression()
         settled = self.settle(tensor, planes, padded=any(shape.padding))
-        if isinstance(tensor.source, Linear) and not _in_order(tensor.source, planes):
+        if isinstance(source, Mapped) and not _in_order(source, planes):
             raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
         ones = np.ones((planes.shape[0], 1, *shape.kernel), np.int64)
         name = self.builder.unique(node.name or node.outputs[0])
@@ -263,6 +256,16 @@ class LinearOperators:
         if not any(shape.padding):
             linear = replace(linear, average=Average(kernel=shape.kernel, stride=shape.stride))
         return linear, scaled(name, settled.scale, settled.offset, shape.kernel[0] * shape.kernel[1])
+
+
+def is_whole_mean(source: Real) -> bool:
+    """Whether a source is the mean of a whole stored map."""
+    operand = source.operand
+    if operand is None or not source.is_view:
+        return False
+    feature = operand.stored.feature
+    whole = (operand.rows, operand.cols) == (feature.rows, feature.cols)
+    return whole and bool(np.allclose(operand.gain, 1 / (operand.rows * operand.cols)))
 
 
 def make_linear(
@@ -315,7 +318,7 @@ def _bias(node: Node, bias: Array | None, channels: int) -> Floats:
     return np.broadcast_to(bias.astype(np.float64).reshape(-1), channels).copy()
 
 
-def _in_order(source: Linear, planes: Integers) -> bool:
+def _in_order(source: Mapped, planes: Integers) -> bool:
     return planes.shape == source.shape and np.array_equal(planes, natural(source))
 
 
@@ -333,7 +336,7 @@ def _without_border(node: Node, planes: Integers) -> tuple[Integers, Padding]:
     return core, (int(rows[0]), int(cols[0]), planes.shape[1] - 1 - int(rows[-1]), planes.shape[2] - 1 - int(cols[-1]))
 
 
-def _spread(node: Node, source: Linear, planes: Integers, weight: Array, groups: int) -> Array:
+def _spread(node: Node, source: Mapped, planes: Integers, weight: Array, groups: int) -> Array:
     """Weights for all of a map's channels, when a convolution reads some of them, or in another order."""
     size = source.shape[1] * source.shape[2]
     channel = planes[:, 0, 0] // size

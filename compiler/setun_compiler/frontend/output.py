@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from setun_compiler.frontend.builder import Builder, first_sign
+from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.graph import Array, Graph, producers
 from setun_compiler.frontend.grid import Integers
-from setun_compiler.frontend.linear import Geometry, make_linear, natural
-from setun_compiler.frontend.tensors import Linear, Tensor, synthetic
+from setun_compiler.frontend.linear import make_linear, natural
+from setun_compiler.frontend.mirror import first_sign
+from setun_compiler.frontend.tensors import Linear, Mapped, Tensor, synthetic
+from setun_compiler.frontend.windows import Geometry
 from setun_compiler.network import Feature, Output, Raw
 
 #: operators behind the last layer that change no ranking of a sample's outputs, or only read it off
@@ -38,7 +40,7 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
         not in a feature map's order.
     """
     source = tensor.source
-    assert isinstance(source, Linear)
+    assert isinstance(source, Mapped)
     shape = tensor.index.shape
     name = graph.output.name
     if shape[0] != 1 or len(shape) < 2 or (graph.output.shape is not None and not _fits(graph.output.shape, shape)):
@@ -46,14 +48,15 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
             f"output {printable(name)} does not have the shape it declares: the model computes {list(shape)}"
         )
     order = tensor.index.ravel()
-    form = tensor.value.affine(source.groups)
+    form = tensor.value.affine(source.groups) if isinstance(source, Linear) else None
     if form is None:
-        settled = builder.settle(tensor)
+        settled = builder.settle(tensor, builder.precision.residual_bits)
         ones = np.ones((source.groups, 1, 1, 1), np.int64)
         identity = make_linear(
             builder.unique("output"), synthetic("output", name), settled, ones, Geometry(kernel=(1, 1)), source.groups
         )
         source, form = identity, (settled.scale.copy(), settled.offset.copy())
+    assert isinstance(source, Linear)
     scale, bias = form
     if not (np.isfinite(scale).all() and np.isfinite(bias).all()):
         raise ModelError(f"{tensor.value.where}: the model's output is not finite")
@@ -70,8 +73,7 @@ def finish(graph: Graph, builder: Builder, tensor: Tensor) -> Output:
     target = Feature(
         name=source.name, channels=channels, rows=rows, cols=cols, low=int(low.min()), high=int(high.max())
     )
-    builder.add_feature(target)
-    builder.add_layer(source, target, weights, Raw(scale=scale, bias=bias))
+    builder.leave(replace(source, weights=weights), target, Raw(scale=scale, bias=bias))
     return Output(name=name, feature=target.name, shape=shape[1:])
 
 

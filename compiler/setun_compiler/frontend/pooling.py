@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from setun_compiler.frontend import steps
-from setun_compiler.frontend.builder import first_sign
+from setun_compiler.frontend.answers import as_real
 from setun_compiler.frontend.errors import ModelError
+from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.graph import Node
 from setun_compiler.frontend.grid import Integers
-from setun_compiler.frontend.linear import Geometry, LinearOperators, geometry, make_linear, natural
-from setun_compiler.frontend.tensors import Linear, Tensor, scaled
+from setun_compiler.frontend.linear import LinearOperators, make_linear, natural
+from setun_compiler.frontend.lines import find_lines, spread, values
+from setun_compiler.frontend.mirror import first_sign
+from setun_compiler.frontend.tensors import Linear, Mapped, Real, Tensor, leaf_range, scaled
+from setun_compiler.frontend.windows import Geometry, geometry
 from setun_compiler.network import Pool
 
 
@@ -37,6 +41,10 @@ class Pooling:
                     shape=(source.groups, rows, cols), average=None,
                 )  # fmt: skip
                 return _as_tensor(pooled, tensor, tensor)
+        if isinstance(source, Mapped) and not any(shape.padding) and np.array_equal(planes, natural(source)):
+            bent = self._bent(tensor, source, shape, pool)
+            if bent is not None:
+                return bent
         return self._separate(node, tensor, planes, shape, pool)
 
     def _orientation(self, tensor: Tensor, source: Linear) -> Integers | None:
@@ -50,10 +58,29 @@ class Pooling:
             return None
         return np.where(direction == 0, first_sign(source.weights), direction)
 
+    def _bent(self, tensor: Tensor, source: Mapped, shape: Geometry, pool: Pool) -> Tensor | None:
+        """The maximum of a chain of one or two lines, taken behind the affine step of the chain's own layer."""
+        if source.pool is not None or (isinstance(source, Real) and (source.operand is not None or source.bent)):
+            return None
+        if self.operators.builder.demanded(source) or self.operators.builder.is_few(tensor):
+            return None
+        low, high = leaf_range(source)
+        seen = values(tensor.value, spread(low, high))
+        try:
+            find_lines(tensor.value, low, high, float(seen.min()), float(seen.max()))
+        except ModelError:
+            return None
+        rows, cols = shape.out(source.shape[1], source.shape[2])
+        pooled = replace(
+            as_real(source), bent=tensor.value, pool=pool, shape=(source.groups, rows, cols), low=seen.min(axis=1),
+            high=seen.max(axis=1),
+        )  # fmt: skip
+        return _as_tensor(pooled, tensor, replace(tensor, value=Expression()))
+
     def _separate(self, node: Node, tensor: Tensor, planes: Integers, shape: Geometry, pool: Pool) -> Tensor:
         """A layer of its own: each channel passes through unchanged (a weight of 1) and is pooled."""
         settled = self.operators.settle(tensor, planes, padded=False)
-        if isinstance(tensor.source, Linear) and not np.array_equal(planes, natural(tensor.source)):
+        if isinstance(tensor.source, Mapped) and not np.array_equal(planes, natural(tensor.source)):
             raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
         if (settled.scale < 0).any():
             raise ModelError(f"{node}: the maximum of an input whose integers fall as it rises is not supported")
@@ -119,7 +146,7 @@ def _planes(node: Node, tensor: Tensor) -> Integers:
     return index.reshape(index.shape[1], *(1, *index.shape[2:])[-2:])
 
 
-def _as_tensor(linear: Linear, before: Tensor, valued: Tensor) -> Tensor:
+def _as_tensor(linear: Mapped, before: Tensor, valued: Tensor) -> Tensor:
     positions = natural(linear)
     index = positions[None, :, 0] if before.index.ndim == 3 else positions[None]
     return Tensor(source=linear, value=valued.value, index=index)

@@ -7,17 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_compiler.frontend import graph as graphs
+from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.check import check_network
+from setun_compiler.frontend.demands import Precision
 from setun_compiler.frontend.errors import ModelError, printable
+from setun_compiler.frontend.evaluate import Ranges, measure
 from setun_compiler.frontend.graph import Graph
 from setun_compiler.frontend.load import load
 from setun_compiler.frontend.output import finish, leave_ranking_to_the_host
 from setun_compiler.frontend.trace import MALFORMED, Tracer, supported
+from setun_compiler.frontend.weights import FloatLayers
 from setun_compiler.network import Network
 
 
 def refuse_unsupported(graph: Graph) -> Graph:
     """Name every operator that is not supported in one sentence, before any work is done."""
+    dynamic = next((node for node in graph.nodes if not node.domain and node.op == "DynamicQuantizeLinear"), None)
+    if dynamic is not None:
+        raise ModelError(
+            f"{dynamic}: its scale is computed from its input (dynamic quantisation); the accelerator needs static scales"
+        )
     missing: dict[str, list[str]] = {}
     for node in graph.nodes:
         if not supported(node):
@@ -37,6 +46,9 @@ def refuse_unsupported(graph: Graph) -> Graph:
     return graph
 
 
+#: samples whose ranges are measured
+CALIBRATED = 128
+
 #: graph -> graph, in this order; the checks of ``graph.check`` hold before the first and after each
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
     # so that what only ranks the outputs is not asked of the hardware
@@ -49,7 +61,12 @@ PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
 
 
 def read(
-    path: str | Path, *, input_range: tuple[float, float] | None = None, calibration: NDArray[np.floating] | None = None
+    path: str | Path,
+    *,
+    input_range: tuple[float, float] | None = None,
+    calibration: NDArray[np.floating] | None = None,
+    float_layers: FloatLayers = "quantise",
+    precision: Precision = Precision(),  # noqa: B008 - frozen
 ) -> Network:
     """Read an ONNX or QONNX file and make it a network of integers.
 
@@ -57,32 +74,53 @@ def read(
     input or of the quantizer the model begins with; the grid all ``calibration`` samples (any shape) lie on;
     256 values over 0..1, which the network's notes then say.
 
+    ``calibration`` samples (samples, *shape of one) also give the ranges of real-valued tensors, which become fixed
+    point of the widths in ``precision``; without them ranges are proved. Layers whose weights are floats are rounded to
+    six trits, or refused.
+
     Raises
     ------
     ModelError
         When the file is damaged or hostile, or holds something that cannot be compiled: a sentence naming the node.
     """
-    path = Path(path)
-    graph, digest = load(path)
-    graphs.check(graph)
-    for _, apply in PASSES:
-        graph = apply(graph)
-        graphs.check(graph)
+    graph, digest = prepared(path)
     if calibration is not None and (calibration.dtype.kind not in "fiu" or not calibration.size):
         raise ModelError("calibration samples must be numbers, at least one")
-    tracer = Tracer.start(graph, input_range, calibration)
+    builder = Builder(precision=precision, ranges=_ranges(graph, calibration))
+    tracer = Tracer.start(graph, builder, input_range, calibration, float_layers)
     result = tracer.run()
     try:
-        output = finish(graph, tracer.builder, result)
+        output = finish(graph, builder, result)
+        layers = builder.finish()
     except MALFORMED as error:
         raise ModelError(
             f"output {printable(graph.output.name)} is malformed ({printable(str(error))[1:-1]})"
         ) from None
-    if tracer.builder.port is None:
+    if builder.port is None:
         raise ModelError("the model's output does not depend on its input")
     network = Network(
-        name=graph.name, port=tracer.builder.port, output=output, features=tracer.builder.features,
-        layers=tuple(tracer.builder.layers), source_hash=digest, notes=(*graph.notes, *tracer.builder.notes),
+        name=graph.name, port=builder.port, output=output, features=builder.features,
+        layers=layers, source_hash=digest, notes=(*graph.notes, *builder.notes),
     )  # fmt: skip
     check_network(network)
     return network
+
+
+def prepared(path: str | Path) -> tuple[Graph, str]:
+    """A model's graph after all passes, and the file's hash."""
+    graph, digest = load(Path(path))
+    graphs.check(graph)
+    for _, apply in PASSES:
+        graph = apply(graph)
+        graphs.check(graph)
+    return graph, digest
+
+
+def _ranges(graph: Graph, calibration: NDArray[np.floating] | None) -> Ranges | None:
+    """Ranges over the calibration samples, where they have the shape of the input."""
+    shape = graph.input.shape
+    if calibration is None or shape is None or calibration.ndim != len(shape):
+        return None
+    if any(extent not in (None, given) for extent, given in zip(shape[1:], calibration.shape[1:], strict=True)):
+        return None
+    return measure(graph, calibration[:CALIBRATED])

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.grid import Floats, Grid, Integers, distinct
+from setun_compiler.frontend.tensors import scaled
 from setun_compiler.network import Threshold
 
 #: steps a channel may have: 8-bit codes and some room
 STEP_LIMIT = 1023
 #: values evaluated at a time; small enough to stay in a core's cache
 BLOCK = 1 << 16
+#: values from which on a step function is sampled, not evaluated at every sum
+SAMPLED_FROM = 1 << 26
 #: values evaluated in all, a few seconds' worth
 WORK_LIMIT = 1 << 29
 #: two values closer than this times the largest are one level
@@ -22,12 +25,16 @@ NOISE = 1e-6
 TREND_NOISE = 1e-13
 
 
+#: samples per channel of a real leaf
+SAMPLES = 2049
+
+
 @dataclass(frozen=True, kw_only=True)
 class Steps:
     """Runs of equal values: from ``start`` on, channel ``channel`` has ``value``; sorted by channel, then start."""
 
     channel: Integers
-    start: Integers
+    start: Integers | Floats
     value: Floats
 
 
@@ -42,7 +49,11 @@ def read_steps(expression: Expression, low: Integers, high: Integers, sign: Inte
     """
     channels = low.size
     first, last = int(low.min()), int(high.max())
-    _check_work(expression, first, last, channels)
+    if (last - first + 1) * channels > SAMPLED_FROM:
+        turned = expression.rebased(expression.leaf, scaled("sign", sign.astype(np.float64), np.zeros(channels)))
+        assert turned is not None
+        found = find_steps(turned, low.astype(np.float64), high.astype(np.float64))
+        return Steps(channel=found.channel, start=np.ceil(found.start).astype(np.int64), value=found.value)
     samples = np.linspace(first, last, min(257, last - first + 1)).astype(np.int64)
     largest = float(np.abs(_values(expression, samples, low, high, sign)).max())
     tolerance = NOISE * largest
@@ -64,6 +75,50 @@ def read_steps(expression: Expression, low: Integers, high: Integers, sign: Inte
     channel, start, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((start, channel))
     return Steps(channel=channel[order], start=start[order], value=value[order])
+
+
+def find_steps(expression: Expression, low: Floats, high: Floats) -> Steps:
+    """The same for a real leaf: samples over low..high, then bisection; starts are the first float of each step.
+
+    Steps narrower than a sampling distance can be missed.
+
+    Raises
+    ------
+    ModelError
+        Naming the chain's last node and the channel, when there are too many steps.
+    """
+    x = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, SAMPLES)
+    values = np.broadcast_to(expression.evaluate(x), x.shape)
+    tolerance = NOISE * float(np.abs(values).max())
+    channel, column = np.nonzero(np.abs(np.diff(values, axis=1)) > tolerance)
+    counts = np.bincount(channel, minlength=low.size)
+    if (counts > STEP_LIMIT).any():
+        _refuse(expression, int(counts.argmax()))
+    start = np.empty(channel.size)
+    order = np.arange(channel.size) - np.concatenate(([0], np.cumsum(counts)))[channel]
+    for rank in range(int(counts.max(initial=0))):
+        start[order == rank] = _bisect(expression, x, values, channel[order == rank], column[order == rank])
+    every = np.arange(low.size)
+    channels = np.concatenate((every, channel))
+    starts = np.concatenate((low, start))
+    found = np.concatenate((values[:, 0], values[channel, column + 1]))
+    sequence = np.lexsort((starts, channels))
+    return Steps(channel=channels[sequence], start=starts[sequence], value=found[sequence])
+
+
+def _bisect(expression: Expression, x: Floats, values: Floats, channel: Integers, column: Integers) -> Floats:
+    """The first float after the change behind ``column``, one change per channel at most."""
+    below, above = np.zeros(x.shape[0]), np.zeros(x.shape[0])
+    below[channel], above[channel] = x[channel, column], x[channel, column + 1]
+    old = np.zeros(x.shape[0])
+    old[channel] = values[channel, column]
+    tolerance = NOISE * float(np.abs(values).max())
+    for _ in range(60):
+        middle = (below + above) / 2
+        seen = np.broadcast_to(expression.evaluate(middle[:, None]), (x.shape[0], 1))[:, 0]
+        same = np.abs(seen - old) <= tolerance
+        below, above = np.where(same, middle, below), np.where(same, above, middle)
+    return above[channel]
 
 
 def _check_work(expression: Expression, first: int, last: int, channels: int) -> None:

@@ -68,7 +68,83 @@ class Linear:
         return index // (self.shape[1] * self.shape[2])
 
 
-Source = Input | Linear
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A fixed-point feature in residual memory: real = scale*integer."""
+
+    feature: Feature
+    scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operand:
+    """What a layer adds out of residual memory: gain[c] times the sum of a window of reals, channels repeated."""
+
+    stored: Stored
+    gain: Floats  #: (channels of the result,)
+    rows: int = 1
+    cols: int = 1
+    row_step: int = 1
+    col_step: int = 1
+
+    @property
+    def limits(self) -> tuple[Floats, Floats]:
+        """(channels,) smallest and largest real value."""
+        ends = np.outer((self.stored.feature.low, self.stored.feature.high), self.factor) * self.rows * self.cols
+        return ends.min(axis=0), ends.max(axis=0)
+
+    @property
+    def factor(self) -> Floats:
+        """(channels,) real value of one unit of the window's integer sum."""
+        return self.gain * self.stored.scale
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Real:
+    """Real numbers that need fixed point before anything can follow; it becomes a layer with an affine step.
+
+    z = gain*S + gain2*A + bias (+ operand), with S and A the sums with w and |w|; the leaf is z, or with ``bent`` and
+    ``pool`` the pooled maximum of bent(z), to which a late operand (``after``) is added last.
+    """
+
+    name: str
+    shape: tuple[int, int, int]  #: channels, rows and columns, after pooling
+    linear: Linear | None
+    gain: Floats  #: (channels,)
+    gain2: Floats
+    bias: Floats
+    low: Floats  #: (channels,) smallest and largest leaf, proved
+    high: Floats
+    operand: Operand | None = None
+    after: bool = False
+    bent: Expression | None = None
+    pool: Pool | None = None
+
+    @property
+    def groups(self) -> int:
+        """Channels."""
+        return self.shape[0]
+
+    def group_of(self, index: Integers) -> Integers:
+        """The channel of each position in the map."""
+        return index // (self.shape[1] * self.shape[2])
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is nothing but a window of a stored feature."""
+        return self.linear is None and self.bent is None
+
+
+Mapped = Linear | Real
+Source = Input | Linear | Real
+
+
+def leaf_range(source: Mapped) -> tuple[Floats, Floats]:
+    """(channels,) smallest and largest leaf of a chain on the source."""
+    if isinstance(source, Linear):
+        ends = np.stack((source.low * source.sign, source.high * source.sign)).astype(np.float64)
+        return ends.min(axis=0), ends.max(axis=0)
+    return source.low, source.high
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

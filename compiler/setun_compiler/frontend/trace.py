@@ -15,7 +15,9 @@ from setun_compiler.frontend.inputs import InputReader
 from setun_compiler.frontend.layout import LAYOUT, axes_of, pad_widths, sized
 from setun_compiler.frontend.linear import LinearOperators
 from setun_compiler.frontend.pooling import Pooling
-from setun_compiler.frontend.tensors import Input, Tensor, per_group
+from setun_compiler.frontend.joins import join
+from setun_compiler.frontend.tensors import Input, Mapped, Source, Tensor, per_group, synthetic
+from setun_compiler.frontend.weights import FloatLayers
 
 Known = Tensor | Array
 
@@ -42,14 +44,18 @@ class Tracer:
     pooling: Pooling
     folder: Folder = field(default_factory=Folder)
     known: dict[str, Known] = field(default_factory=dict)
+    #: how often each value will still be read
+    uses: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def start(cls, graph: Graph, input_range: tuple[float, float] | None, calibration: Array | None) -> "Tracer":
+    def start(
+        cls, graph: Graph, builder: Builder, input_range: tuple[float, float] | None, calibration: Array | None,
+        float_layers: FloatLayers,
+    ) -> "Tracer":  # fmt: skip
         """A tracer that knows the constants and the input."""
         source = Input(value=graph.input, shape=_sample_shape(graph))
-        builder = Builder()
         reader = InputReader(source=source, builder=builder, input_range=input_range, calibration=calibration)
-        operators = LinearOperators(builder=builder, reader=reader)
+        operators = LinearOperators(builder=builder, reader=reader, float_layers=float_layers)
         tracer = cls(graph=graph, builder=builder, operators=operators, pooling=Pooling(operators=operators))
         tracer.known.update(graph.constants)
         index = np.arange(source.groups).reshape(1, *source.shape)
@@ -64,19 +70,25 @@ class Tracer:
         ModelError
             Naming the node that cannot be compiled.
         """
-        uses = Counter(name for node in self.graph.nodes for name in node.inputs)
-        uses[self.graph.output.name] += 1
+        self.uses.update(name for node in self.graph.nodes for name in node.inputs)
+        self.uses[self.graph.output.name] += 1
         for node in self.graph.nodes:
+            for name in node.inputs:
+                self.uses[name] -= 1
             try:
                 results = self._visit(node)
             except MALFORMED as error:
                 raise ModelError(f"{node} is malformed ({printable(str(error))[1:-1]})") from None
             if len(node.outputs) > len(results) and any(node.outputs[len(results) :]):
                 raise ModelError(f"{node}: only its first output is supported")
-            self.known.update({name: result for name, result in zip(node.outputs, results, strict=False) if name})
+            for name, result in zip(node.outputs, results, strict=False):
+                if not name:
+                    continue
+                self.known[name] = result
+                if isinstance(result, Tensor) and isinstance(result.source, Mapped):
+                    self.builder.named(result.source, result.value, name)
             for name in node.inputs:
-                uses[name] -= 1
-                if not uses[name]:
+                if not self.uses[name]:
                     self.known.pop(name, None)
         result = self.known[self.graph.output.name]
         if not isinstance(result, Tensor) or isinstance(result.source, Input):
@@ -94,6 +106,8 @@ class Tracer:
                 raise ModelError(f"{node} works on constants only, which is not supported")
             return list(self.folder.fold(node, constants))
         first = inputs[0]
+        if node.op == "CastLike" and isinstance(first, np.ndarray):  # what depends on the input is float
+            return list(self.folder.fold(node, (first, np.zeros((), np.float32))))
         if (node.domain, node.op) in ELEMENTWISE:
             return [self._elementwise(node, inputs)]
         if node.op in ("Gemm", "MatMul"):
@@ -124,9 +138,7 @@ class Tracer:
         tensors = [value for value in inputs if isinstance(value, Tensor)]
         source = tensors[0].source
         if any(value.source is not source for value in tensors):
-            raise ModelError(
-                f"{node} joins two branches of the network (a residual connection), which is not supported yet"
-            )
+            return self._join(node, inputs, tensors)
         rank = tensors[0].index.shape
         plain = tuple(value if not isinstance(value, Tensor) else None for value in inputs)
         fitted = [aligned(node, plain, rank, place) for place in range(len(inputs))]
@@ -152,6 +164,25 @@ class Tracer:
             else:
                 arguments.append(None if constant is None else self._parameter(node, constant, source, index))
         return Tensor(source=source, value=Expression(node=node, arguments=tuple(arguments)), index=index)
+
+    def _join(self, node: Node, inputs: tuple[Known | None, ...], tensors: list[Tensor]) -> Tensor:
+        """Branches meet: only by addition."""
+        if node.op not in ("Add", "Sum", "Sub") or len(tensors) < len(inputs):
+            raise ModelError(f"{node} joins branches of the network, which only Add, Sum, Sub and Concat can do")
+        total = tensors[0]
+        for other in tensors[1:]:
+            if node.op == "Sub":
+                negated = Expression(node=synthetic("Neg", node.name), arguments=(other.value,))
+                other = Tensor(source=other.source, value=negated, index=other.index)
+            total = join(node, total, other, self.operators, self._is_fresh)
+        return total
+
+    def _is_fresh(self, source: Source) -> bool:
+        """Whether no layer is made of the source yet and no other value of it will be read."""
+        return not self.builder.demanded(source) and not any(
+            isinstance(value, Tensor) and value.source is source and self.uses[name]
+            for name, value in self.known.items()
+        )
 
     @staticmethod
     def _parameter(node: Node, constant: Array, source: object, index: Array) -> Array:
@@ -228,6 +259,11 @@ class Tracer:
             return self.pooling.average(node, tensor, None)
         rank = tensor.index.ndim
         axes = axes_of(node, (tensor.index, *constants[1:]), rank) or tuple(range(rank))
+        if node.op == "ReduceMax" and (rank < 3 or sorted(axes) != list(range(2, rank))):
+            raise ModelError(
+                f"{node}: takes a maximum over all of its input, as dynamic quantisation does for its scale; the "
+                "accelerator needs static scales"
+            )
         if node.op not in ("ReduceMean", "ReduceMax") or rank < 3 or sorted(axes) != list(range(2, rank)):
             raise ModelError(f"{node}: only a mean or maximum over all rows and columns is supported")
         result = (self.pooling.average if node.op == "ReduceMean" else self.pooling.maximum)(node, tensor, None)

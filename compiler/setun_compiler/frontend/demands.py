@@ -1,0 +1,39 @@
+"""What later operators need of a source, and how precise fixed point is."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.fixed_point import OutGrid
+from setun_compiler.frontend.grid import Grid
+from setun_compiler.frontend.steps import Steps
+from setun_compiler.frontend.tensors import Mapped
+from setun_compiler.network import Feature
+
+if TYPE_CHECKING:
+    from setun_compiler.frontend.rounded import Rounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """Widths of fixed point, which the configuration must offer."""
+
+    activation_bits: int = 8  #: real-valued tensors that are convolved
+    residual_bits: int = 12  #: real-valued tensors that are added
+    coefficient_bits: int = 16  #: factors of the affine step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Demand:
+    """A feature some operator reads: ``value`` of a source as codes of ``levels``, or in fixed point on ``out``."""
+
+    source: Mapped
+    value: Expression
+    feature: Feature
+    #: for residual memory, not for the banks
+    fixed: bool = False
+    out: OutGrid | None = None
+    levels: Steps | None = None
+    code_grid: Grid | None = None
+    #: the model's own quantizer, where it decides the grid
+    rounded: "Rounded | None" = None
