@@ -1,6 +1,6 @@
 """The activation memory: P banks that read one address and write one address a cycle."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -67,7 +67,7 @@ class Banks(wiring.Component):
         words = []
         m.d.comb += self.load.ready.eq(~write.enable)
         for p in range(config.strips):
-            memory = Memory(shape=config.word_bits, depth=config.activation_words, init=[], attrs=UNCHECKED)
+            memory = Memory(shape=unsigned(config.word_bits), depth=config.activation_words, init=[], attrs=UNCHECKED)
             m.submodules[f"bank{p}"] = memory
             reader, writer = memory.read_port(), memory.write_port(granularity=2 * config.post)
             loads = self.load.valid & (load.bank == p)

@@ -1,6 +1,6 @@
 """Weight and parameter memory: one write port, one read port with a register behind it."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -48,7 +48,7 @@ class WeightMemory(wiring.Component):
         width = 2 * slice_digits(config)
         for k in range(weight_slices(config)):
             part = word[k * width : (k + 1) * width]
-            memory = Memory(shape=len(part), depth=config.weight_words, init=[], attrs=UNCHECKED)
+            memory = Memory(shape=unsigned(len(part)), depth=config.weight_words, init=[], attrs=UNCHECKED)
             m.submodules[f"slice{k}"] = memory
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
@@ -89,7 +89,7 @@ class ParameterMemory(wiring.Component):
         m = Module()
         config, write = self.config, self.write
         m.submodules.memory = memory = Memory(
-            shape=config.parameter_word_bits, depth=config.parameter_words, init=[], attrs=UNCHECKED
+            shape=unsigned(config.parameter_word_bits), depth=config.parameter_words, init=[], attrs=UNCHECKED
         )
         reader, writer = memory.read_port(), memory.write_port()
         word = Signal(config.parameter_word_bits, reset_less=True)

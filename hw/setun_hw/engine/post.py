@@ -1,6 +1,6 @@
 """Post-processing of one strip: W channels of a finished pixel are pooled, compared with thresholds and coded."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -104,7 +104,9 @@ class StripPost(wiring.Component):
         pooled, result = Signal(chunk_bits, reset_less=True), Signal(chunk_bits)
         before: Value = pooled
         if config.chunks > 1:
-            m.submodules.memory = memory = Memory(shape=chunk_bits, depth=config.chunks, init=[], attrs=UNCHECKED)
+            m.submodules.memory = memory = Memory(
+                shape=unsigned(chunk_bits), depth=config.chunks, init=[], attrs=UNCHECKED
+            )
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(self.fetch_chunk),

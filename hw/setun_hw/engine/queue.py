@@ -1,6 +1,6 @@
 """COMPUTE descriptors that wait for the array, and the one it works on."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -41,7 +41,9 @@ class DescriptorQueue(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # The memory's read register is the register of the current descriptor.
-        m.submodules.memory = memory = Memory(shape=COMPUTE_LAYOUT.size, depth=self.depth, init=[], attrs=UNCHECKED)
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(COMPUTE_LAYOUT.size), depth=self.depth, init=[], attrs=UNCHECKED
+        )
         write, read = memory.write_port(), memory.read_port()
         waiting = Signal(range(self.depth + 1))
         head, tail = Signal(index_bits(self.depth)), Signal(index_bits(self.depth))

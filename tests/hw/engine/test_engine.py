@@ -26,15 +26,15 @@ BASE = Config(
     queue_depth=2,
     tree_registers=1,
 )
-CONFIGS = {
+CONFIGS = {  # the last group's chunks begin anywhere in a word, or a group fills several
     "base": BASE,
-    "rails": BASE.replace(encoding="rails", rows=4, lanes=2, post=2, tree_registers=0, thresholds=3, code_digits=2),
+    "rails": BASE.replace(encoding="rails", rows=6, lanes=4, post=2, tree_registers=0, thresholds=3, code_digits=2),
     "binary2": BASE.replace(encoding="binary2", rows=3, lanes=3, post=3, strips=1, tree_registers=2, queue_depth=1),
     "three": BASE.replace(rows=6, lanes=3, post=3, strips=3, packed_weights=True, thresholds=4, code_digits=2),
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_layers_match_the_reference_in_every_cycle(name: str, seed: int) -> None:
     config = CONFIGS[name]
@@ -42,7 +42,7 @@ def test_random_layers_match_the_reference_in_every_cycle(name: str, seed: int) 
     layers = [
         # Raw two's complement planes are no digits, so nothing may read them.
         random_layer(
-            config, rng, max_steps=150, words=config.activation_words - 4, raw=number == 2 and rng.random() < 0.5
+            config, rng, max_steps=100, words=config.activation_words - 4, raw=number == 2 and rng.random() < 0.5
         )
         for number in range(3)
     ]
