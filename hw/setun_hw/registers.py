@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import CHECK, VERSION, Region
+from setun_hw.descriptor import CHECK as CHECK
+from setun_hw.descriptor import VERSION as VERSION
+from setun_hw.descriptor import Region
 
 #: version of this map
 INTERFACE = 1

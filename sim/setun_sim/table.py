@@ -17,7 +17,7 @@ Rows = list[list[str]]
 
 def time_rows(layers: Sequence[LayerResult]) -> Rows:
     """A header and one row a layer: cycles, work, and cycles without a step by cause."""
-    rows = [list(TIME_COLUMNS)]
+    rows: Rows = [list(TIME_COLUMNS)]
     for layer in layers:
         s = layer.stalls
         stalls = [f"{count}" for count in (s.idle, s.load, s.drain, s.store, s.pipeline)]
@@ -28,7 +28,7 @@ def time_rows(layers: Sequence[LayerResult]) -> Rows:
 def traffic_rows(layers: Sequence[LayerResult]) -> Rows:
     """A header and one row a layer: bytes of external memory, and shares of activity where it is known."""
     counted = any(layer.activity for layer in layers)
-    rows = [[*TRAFFIC_COLUMNS, *(ACTIVITY_COLUMNS if counted else ())]]
+    rows: Rows = [[*TRAFFIC_COLUMNS, *(ACTIVITY_COLUMNS if counted else ())]]
     for layer in layers:
         a = layer.activity
         row = [_short(layer.name), f"{layer.traffic.read_bytes}", f"{layer.traffic.written_bytes}"]

@@ -1,6 +1,7 @@
 """Writes ONNX graphs of ternary networks, operator by operator, the way exporters spell them."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,7 +52,7 @@ class Builder:
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
-    def node(self, operator: str, inputs: list[str], label: str, **attributes: object) -> str:
+    def node(self, operator: str, inputs: list[str], label: str, **attributes: Any) -> str:
         """Append a node named ``label`` and give its output's name."""
         self.nodes.append(helper.make_node(operator, inputs, [label], name=label, **attributes))
         return label

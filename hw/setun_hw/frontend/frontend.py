@@ -27,7 +27,7 @@ from setun_hw.frontend.watchdog import Watchdog
 from setun_hw.frontend.writer import Writer
 
 
-class State(enum.Enum, shape=unsigned(3)):
+class State(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     """What the front end does."""
 
     IDLE = 0
