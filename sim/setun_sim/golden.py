@@ -96,7 +96,8 @@ class Machine:
                     bits = read_words(region, t.offset + row * row_bytes, t.row_words, c.word_bits, c.axi_data_bits)
                     words[:] = bits[:, 0::2] + 2 * bits[:, 1::2]
                 else:
-                    bits = np.stack([words & np.uint8(1), words >> np.uint8(1)], axis=-1).reshape(t.row_words, c.word_bits)
+                    bits = np.stack([words & np.uint8(1), words >> np.uint8(1)], axis=-1)
+                    bits = bits.reshape(t.row_words, c.word_bits)
                     write_words(region, t.offset + row * row_bytes, bits, c.axi_data_bits)
 
     def unpack_weights(self, region: bytearray, t: Transfer) -> NDArray[np.uint8]:

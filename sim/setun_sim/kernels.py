@@ -59,7 +59,8 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
     weight_digits = g.digit_pairs // g.in_digits
     significances = g.in_digits + weight_digits - 1
     first = g.in_base + (g.first_group + k) * g.group_block_step * g.in_digits
-    words, pads = memory.reshape(-1), pad.reshape(-1)
+    words, pads = memory.reshape(-1), pad.any()
+    in_bank = (image * memory.shape[1] + strip) * memory.shape[2]
     entry, ones, padding = 0, np.int64(0), 0
     for pixel in range(pixels):
         rest, px = divmod(first_pixel + pixel, g.pool_cols)
@@ -90,26 +91,28 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
                     for kw in range(g.kernel_cols):
                         x = x0 + kw * g.kernel_col_step
                         word = first + y * g.in_row_stride + x * g.in_col_stride + i
-                        if outside or x < 0 or x >= g.in_cols:
-                            source, offset, step = pads, i * 2 * units, 0
+                        padded = outside or x < 0 or x >= g.in_cols
+                        if padded:
                             padding += g.blocks
-                        else:
-                            source, step = words, g.in_digits * 2 * units
-                            offset = ((image * memory.shape[1] + bank) * memory.shape[2] + word) * 2 * units
-                            if word + (g.blocks - 1) * g.in_digits >= g.in_end:
-                                counts[FAULT] = READ_FAULT
-                                return
+                        elif word + (g.blocks - 1) * g.in_digits >= g.in_end:
+                            counts[FAULT] = READ_FAULT
+                            return
+                        if padded and not pads:
+                            row += g.blocks
+                            continue
+                        at = np.uint64((in_bank + shift * memory.shape[2] + word) * 2 * units)
                         for _ in range(g.blocks):
                             here = np.int64(0)
                             for u in range(units):
-                                p, n = source[offset + u], source[offset + units + u]
+                                p = pad[i, 0, u] if padded else words[at + np.uint64(u)]
+                                n = pad[i, 1, u] if padded else words[at + np.uint64(units + u)]
                                 xs[entry, 0, u], xs[entry, 1, u] = p, n
                                 here += np.int64(popcount(p | n))
                             rows[entry] = row
                             entry += here != 0
                             ones += here
                             row += 1
-                            offset += step
+                            at += np.uint64(g.in_digits * 2 * units)
             ends[pixel * significances + s] = entry
     counts[NONZERO_ACTIVATIONS] += ones * g.set_groups
     counts[PADDING_READS] += padding * g.set_groups
@@ -167,7 +170,7 @@ def _vector_loop(context: Any, builder: Any, signature: Any, arguments: Any, rad
     def add(variable: Any, value: Any) -> None:
         builder.store(builder.add(builder.load(variable), value), variable)
 
-    places = [builder.add(builder.mul(channels, number(row)), m) for row in range(4)]
+    places = [number(row * VECTOR) for row in range(4)]
     sums = [cgutils.alloca_once_value(builder, load(partial, offset)) for offset in places]
     plus, minus, nonzero, changed = sums
     zero = ir.Constant(vector, [0] * VECTOR)
@@ -206,71 +209,90 @@ def _vector_loop(context: Any, builder: Any, signature: Any, arguments: Any, rad
 
 
 @_inline
-def _add(acc, sign, partial):
-    plus, minus = partial[0], partial[1]
-    for m in range(acc.size):
-        acc[m] += sign * (np.int64(plus[m]) - np.int64(minus[m]))
+def _scale(sums, pixel, first, radix, sign, partial):
+    """acc becomes radix*acc + sign*D, for VECTOR channels."""
+    for m in range(VECTOR):
+        difference = np.int64(partial[0, m]) - np.int64(partial[1, m])
+        sums[pixel, first + m] = radix * sums[pixel, first + m] + sign * difference
 
 
 @_inline
-def _scale(acc, radix, partial):
-    plus, minus = partial[0], partial[1]
-    for m in range(acc.size):
-        acc[m] = radix * acc[m] + (radix - 1) * (np.int64(plus[m]) - np.int64(minus[m]))
-
-
-@_jit
-def _empty(radix, partial, products, updates):
-    """Move partial sums into each channel's counts."""
-    for m in range(products.size):
-        products[m] += np.int64(partial[2, m]) if radix == 4 else np.int64(partial[0, m]) + np.int64(partial[1, m])
-        updates[m] += np.int64(partial[3, m])
+def _empty(radix, partial, totals):
+    """Move partial sums into the counts."""
+    for m in range(VECTOR):
+        plus, minus, nonzero = np.int64(partial[0, m]), np.int64(partial[1, m]), np.int64(partial[2, m])
+        totals[0, m] += nonzero if radix == 4 else plus + minus
+        totals[1, m] += np.int64(partial[3, m])
     partial[:] = 0
 
 
 @_jit
-def _sum(radix, xs, rows, ends, w, k, sums, products, updates, partial):
-    """Sums of a tile's pixels for every channel; ``partial`` holds plus, minus, non-zero and changed of each."""
+def _sum(radix, xs, rows, ends, w, k, sums, partial, totals):
+    """Sums of a tile's pixels, VECTOR channels at a time, so that their weights stay at hand.
+
+    ``partial`` holds plus, minus, non-zero and changed of each channel, ``totals`` non-zero and changed of all pixels.
+    """
     significances = ends.size // sums.shape[0]
-    entry = since = 0
-    for pixel in range(sums.shape[0]):
-        acc, begin = sums[pixel], entry
-        acc[:] = 0
-        _add(acc, -1, partial)
-        for s in range(significances):
-            if entry > begin:
-                _scale(acc, radix, partial)
-            while entry < ends[pixel * significances + s]:
-                stop = min(ends[pixel * significances + s], entry + _FLUSH - since)
-                for m in range(0, acc.size, VECTOR):
+    sums[:] = 0
+    for first in range(0, sums.shape[1], VECTOR):
+        entry = since = 0
+        for pixel in range(sums.shape[0]):
+            begin = entry
+            if entry == ends[pixel * significances + significances - 1]:
+                continue
+            _scale(sums, pixel, first, 1, -1, partial)
+            for s in range(significances):
+                if entry > begin:
+                    _scale(sums, pixel, first, radix, radix - 1, partial)
+                while entry < ends[pixel * significances + s]:
+                    stop = min(ends[pixel * significances + s], entry + _FLUSH - since)
                     if radix == 4:
-                        _add_radix4(xs, rows, w, k, entry, stop, partial, m)
+                        _add_radix4(xs, rows, w, k, entry, stop, partial, first)
                     else:
-                        _add_trits(xs, rows, w, k, entry, stop, partial, m)
-                since += stop - entry
-                entry = stop
-                if since == _FLUSH:
-                    _add(acc, 1, partial)
-                    _empty(radix, partial, products, updates)
-                    since = 0
-        _add(acc, 1, partial)
-    _empty(radix, partial, products, updates)
+                        _add_trits(xs, rows, w, k, entry, stop, partial, first)
+                    since += stop - entry
+                    entry = stop
+                    if since == _FLUSH:
+                        _scale(sums, pixel, first, 1, 1, partial)
+                        _empty(radix, partial, totals)
+                        since = 0
+            _scale(sums, pixel, first, 1, 1, partial)
+        _empty(radix, partial, totals)
+
+
+@_inline
+def _pool(sums, output, windows):
+    """Largest sum of each channel in a pooling window, left in the window's first row of ``sums``."""
+    for window in range(1, windows):
+        for m in range(sums.shape[1]):
+            sums[output, m] = max(sums[output, m], sums[output + window, m])
+
+
+@_inline
+def _raw_plane(trits, pooled, code):
+    """Lowest two-bit plane of each sum into ``code``; the rest of the sum stays."""
+    for m in range(code.size):
+        if trits:
+            trit = (pooled[m] + 1) % 3 - 1
+            pooled[m] = (pooled[m] - trit) // 3
+            code[m] = trit if trit >= 0 else 2
+        else:
+            code[m] = pooled[m] & 3
+            pooled[m] >>= 2
 
 
 @_jit
-def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, codes, level, worst, counts):
+def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, codes, level, code, worst, counts):
     """Pool, compare and write a tile's pixels, plane by plane and unit by unit; other lanes of the words stay."""
     kind, bits, channels = memory.dtype.type, memory.itemsize * 8, sums.shape[1]
     windows = g.pool_rows * g.pool_cols
     for output in range(sums.shape[0] // windows):
-        pooled = sums[output * windows]
-        for window in range(1, windows):
-            other = sums[output * windows + window]
-            for m in range(channels):
-                pooled[m] = max(pooled[m], other[m])
+        _pool(sums, output * windows, windows)
+        pooled, used = sums[output * windows], active[k]
         for m in range(channels):
             level[m] = 0
-            worst[m] = max(worst[m], abs(pooled[m]) if active[k, m] else 0)
+        for m in range(channels):
+            worst[m] = max(worst[m], abs(pooled[m]) * used[m])
         for t in range(thresholds.shape[1]):
             limit = thresholds[k, t]
             for m in range(channels):
@@ -278,27 +300,25 @@ def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, c
         oy, ox = divmod(first_pixel // windows + output, g.out_cols)
         word = g.out_base + oy * g.out_row_stride + ox * g.out_col_stride
         for d in range(g.out_digits - 1, -1, -1):
+            if codes.shape[1] == 0:
+                _raw_plane(g.trit_sums, pooled, code)
+            for t in range(codes.shape[1]):
+                own, this = codes[k, t, d], kind(t)
+                for m in range(channels):
+                    code[m] = own[m] if level[m] == this else code[m]
             m = 0
             while m < g.set_channels:
                 block, lane = divmod(g.first_channel + k * g.set_channels + m, g.lanes)
                 end = min(g.set_channels, m + bits - lane % bits, m + g.lanes - lane)
                 p = n = mask = kind(0)
-                one = kind(1) << kind(lane % bits)
+                one = kind(1)
                 for q in range(m, end):
-                    if active[k, q]:
-                        if codes.shape[2] > 0:
-                            code = np.int64(codes[k, q, level[q], d])
-                        elif g.trit_sums:
-                            code = (pooled[q] + 1) % 3 - 1
-                            pooled[q] = (pooled[q] - code) // 3
-                            code = code if code >= 0 else 2
-                        else:
-                            code = pooled[q] & 3
-                            pooled[q] >>= 2
-                        p |= one if code & 1 else kind(0)
-                        n |= one if code & 2 else kind(0)
-                        mask |= one
+                    p |= one if code[q] & kind(1) else kind(0)
+                    n |= one if code[q] & kind(2) else kind(0)
+                    mask |= one if used[q] else kind(0)
                     one <<= kind(1)
+                low = kind(lane % bits)
+                p, n, mask = (p & mask) << low, (n & mask) << low, mask << low
                 address, unit = word + block * g.out_digits + d, lane // bits
                 if mask != 0 and address >= g.out_end:
                     counts[FAULT] = WRITE_FAULT
@@ -315,8 +335,8 @@ def compute(g, memory, w, pad, active, thresholds, codes, counts):
 
     ``w[set, weight digit x positions + position, plane, unit, channel]`` holds the weights: groups that read the same
     words lie side by side in one set. ``pad[digit, plane, unit]`` is what positions outside the map read as.
-    ``active[set, channel]`` marks the channels written; ``thresholds[set, T, channel]`` and ``codes[set, channel,
-    level, plane]`` are theirs, the latter without levels where the mode is RAW. Channels of a set beyond its own are
+    ``active[set, channel]`` marks the channels written; ``thresholds[set, T, channel]`` and ``codes[set, level,
+    plane, channel]`` are theirs, the latter without levels where the mode is RAW. Channels of a set beyond its own are
     all zeros; they fill up a multiple of :data:`VECTOR`.
     """
     sets, channels, units = w.shape[0], w.shape[4], w.shape[3]
@@ -327,9 +347,8 @@ def compute(g, memory, w, pad, active, thresholds, codes, counts):
     tile = min(total, max(1, _TILE // (steps * windows)) * windows)
     xs, rows = np.empty((tile * steps, 2, units), w.dtype), np.empty(tile * steps, np.int64)
     ends, sums = np.empty(tile * significances, np.int64), np.empty((tile, channels), np.int64)
-    products, updates = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    level, worst = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    partial = np.zeros((4, channels), w.dtype)
+    level, code, worst = np.zeros(channels, w.dtype), np.zeros(channels, w.dtype), np.zeros(channels, np.int64)
+    partial, totals = np.zeros((4, VECTOR), w.dtype), np.zeros((2, VECTOR), np.int64)
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
             for k in range(sets):
@@ -339,10 +358,12 @@ def compute(g, memory, w, pad, active, thresholds, codes, counts):
                     if counts[FAULT] != 0:
                         return
                     last, out = ends[: pixels * significances], sums[:pixels]
-                    _sum(g.radix, xs, rows, last, w, k, out, products, updates, partial)
-                    _finish(g, memory, image, strip, k, first, out, active, thresholds, codes, level, worst, counts)
+                    _sum(g.radix, xs, rows, last, w, k, out, partial, totals)
+                    _finish(
+                        g, memory, image, strip, k, first, out, active, thresholds, codes, level, code, worst, counts
+                    )
                     if counts[FAULT] != 0:
                         return
-    counts[PRODUCTS] += products.sum()
-    counts[UPDATES] += updates.sum()
+    counts[PRODUCTS] += totals[0].sum()
+    counts[UPDATES] += totals[1].sum()
     counts[WORST_SUM] = max(counts[WORST_SUM], worst.max())

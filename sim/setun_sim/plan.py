@@ -38,7 +38,7 @@ class Work:
     pad: Planes
     active: NDArray[np.bool_]
     thresholds: NDArray[np.int64]
-    codes: NDArray[np.uint8]
+    codes: Planes
     nonzero_weights: int  #: digits of the weight words read for one convolution pixel
 
 
@@ -73,7 +73,7 @@ class _Planner:
         self.thresholds = np.zeros((c.parameter_words, c.post, c.thresholds), np.int64)
         self.codes = np.zeros((c.parameter_words, c.post, c.thresholds + 1, c.code_digits), np.uint8)
         self.operations: list[Operation] = []
-        self.groups: list[tuple[int, Planes, NDArray[np.int64], NDArray[np.uint8]]] = []
+        self.groups: list[tuple[int, Planes, NDArray[np.int64], Planes]] = []
 
     def follow(self, offset: int, count: int, in_run: bool) -> None:
         """Add what one descriptor list does."""
@@ -183,9 +183,9 @@ class _Planner:
             raise SimulationError(f"descriptor {index}: group {group} reads beyond the weight or parameter memory")
         last = first + c.chunks if d.mode == Mode.THRESHOLD else first
         thresholds = self.thresholds[first:last].reshape(-1, c.thresholds).T.copy()
-        codes = self.codes[first:last].reshape(-1, c.thresholds + 1, c.code_digits)
+        codes = self.codes[first:last].reshape(-1, c.thresholds + 1, c.code_digits)[..., d.out_digits - 1 :: -1]
         self.groups.append(
-            (group, self.weights[address.ravel()], thresholds, codes[..., : d.out_digits][..., ::-1].copy())
+            (group, self.weights[address.ravel()], thresholds, codes.transpose(1, 2, 0).astype(self.kind))
         )
 
     def close(self, descriptors: list[Descriptor], index: int, in_run: bool) -> None:
@@ -202,10 +202,14 @@ class _Planner:
         if d.group_block_step:
             w, t, k = np.stack(weights), np.stack(thresholds), np.stack(codes)
         else:
-            w, t, k = (np.concatenate(part, axis)[None] for part, axis in ((weights, -1), (thresholds, 1), (codes, 0)))
+            w, t, k = (
+                np.concatenate(part, axis)[None] for part, axis in ((weights, -1), (thresholds, -1), (codes, -1))
+            )
             active = active.reshape(1, -1)
-        if raw:
-            t, k = np.zeros((len(active), 0, 1), np.int64), np.zeros((len(active), active.shape[1], 0, 1), np.uint8)
+        # Thresholds that no sum may reach (unused ones) decide nothing.
+        reachable = np.flatnonzero((t <= c.accumulator_limit).any((0, 2)))
+        used = int(reachable[-1]) + 1 if reachable.size else 0
+        t, k = t[:, :used], k[:, : 0 if raw else used + 1]
         nonzero = int(np.bitwise_count(w[:, :, 0] | w[:, :, 1]).sum(dtype=np.int64)) * d.in_digits
         self.operations.append(
             Work(
@@ -214,9 +218,9 @@ class _Planner:
                 geometry=geometry(d, c, numbers[0], len(numbers) // len(w)),
                 weights=_fill(w, -1),
                 pad=self.pad(d),
-                active=_fill(active, 1),
-                thresholds=_fill(t, 2),
-                codes=_fill(k, 1),
+                active=_fill(active, -1),
+                thresholds=_fill(t, -1),
+                codes=_fill(k, -1),
                 nonzero_weights=nonzero,
             )
         )
