@@ -79,7 +79,9 @@ class Result:
 
     def to_text(self) -> str:
         """The table of layers, for a terminal."""
-        return layer_table(self.program, self.layers, self.cycles, self.utilisation)
+        tables = layer_table(self.program, self.layers, self.cycles, self.utilisation)
+        traffic = f"{self.traffic.read_bytes} bytes read, {self.traffic.written_bytes} written, inputs and outputs included"
+        return f"{tables}\n{traffic}; before the first run {self.init_cycles} cycles load what stays on chip"
 
 
 def simulate(
