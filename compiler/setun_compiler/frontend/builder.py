@@ -10,7 +10,7 @@ import numpy as np
 
 from setun_compiler.frontend import steps
 from setun_compiler.frontend.answers import Answers, view
-from setun_compiler.frontend.demands import Demand, Precision
+from setun_compiler.frontend.demands import Demand, Meaning, Precision
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.evaluate import Ranges
 from setun_compiler.frontend.expression import Expression
@@ -68,8 +68,26 @@ class Builder:
         return feature
 
     def named(self, source: Mapped, value: Expression, name: str) -> None:
-        """Remember that a chain computes the model's value ``name``; the first name counts."""
+        """Remember that a chain computes the model's value ``name``, in its own order; the first name counts."""
         self.values.setdefault((id(source), value.serial), (name, source))
+
+    def meanings(self) -> tuple[Meaning, ...]:
+        """What each feature made by a layer stands for, where it stands for one of the model's values."""
+        found = []
+        for demand in (demand for demands in self.demands.values() for demand in demands):
+            name, _ = self.values.get((id(demand.source), demand.value.serial), (ROW_MEANS, None))
+            if name.endswith(ROW_MEANS):
+                continue
+            scale, offset = (demand.out.scale, 0.0) if demand.out is not None else (1.0, 0.0)
+            if demand.code_grid is not None:
+                scale, offset = demand.code_grid.scale, demand.code_grid.offset
+            found.append(
+                Meaning(
+                    feature=demand.feature.name, value=name, scale=scale, offset=offset,
+                    decisions=demand.levels is not None,
+                )
+            )  # fmt: skip
+        return tuple(found)
 
     def name_rows(self, rows: Real, value: Expression, stored: Stored) -> None:
         """Remember that a source holds the row means of a stored feature's values."""
@@ -207,6 +225,9 @@ class Builder:
         unsigned = low >= 0 and bits == self.precision.activation_bits
         bottom, top = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         scale = max(high / top, low / bottom if bottom else 0.0) or 1.0
+        if bits == self.precision.residual_bits:
+            # powers of two: tensors that are added are then aligned by coefficients that are exact
+            scale = 2.0 ** np.ceil(np.log2(scale))
         return OutGrid(scale=scale, low=max(bottom, round(low / scale)), high=min(top, round(high / scale)))
 
     # -- output and end -----------------------------------------------------------------------

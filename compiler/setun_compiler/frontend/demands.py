@@ -37,3 +37,15 @@ class Demand:
     code_grid: Grid | None = None
     #: the model's own quantizer, where it decides the grid
     rounded: "Rounded | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """Which of the model's values a feature stands for: real = scale*integer + offset."""
+
+    feature: str
+    value: str  #: its name in the model's graph
+    scale: float
+    offset: float
+    #: whether its integers are levels of a step function, not fixed point
+    decisions: bool

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from setun_compiler.frontend.answers import as_real
-from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import sums_range
@@ -34,7 +33,7 @@ def join(
     # a branch that nothing else reads is added to where it is computed; of two such, the later one
     ways.sort(key=lambda way: (not fresh(_source(way[0])), not _is_affine(way[0])))
     for main, other in ways:
-        made = _joined(node, main, other, operators.builder)
+        made = _joined(node, main, other, operators)
         if made is not None:
             return made
     raise ModelError(
@@ -61,7 +60,7 @@ def _is_affine(tensor: Tensor) -> bool:
     return tensor.value.affine(_source(tensor).groups) is not None
 
 
-def _joined(node: Node, main: Tensor, other: Tensor, builder: Builder) -> Tensor | None:
+def _joined(node: Node, main: Tensor, other: Tensor, operators: LinearOperators) -> Tensor | None:
     """``main`` as the layer that adds ``other``; None when it cannot be."""
     source = _source(main)
     if isinstance(source, Real) and (source.operand is not None or source.bent is not None):
@@ -71,7 +70,7 @@ def _joined(node: Node, main: Tensor, other: Tensor, builder: Builder) -> Tensor
     form = main.value.affine(source.groups)
     if form is None and not _has_lines(main):
         return None
-    found = _operand(node, other, source.shape, builder)
+    found = _operand(node, other, source.shape, operators)
     if found is None:
         return None
     operand, constant = found
@@ -91,7 +90,7 @@ def _joined(node: Node, main: Tensor, other: Tensor, builder: Builder) -> Tensor
         low = seen.min(axis=1) + operand.limits[0] + offset
         high = seen.max(axis=1) + operand.limits[1] + offset
         real = replace(real, bent=_plus(main.value, offset), operand=operand, after=True)
-    real = replace(real, name=builder.unique(f"{source.name}.sum"), low=low, high=high)
+    real = replace(real, name=operators.builder.unique(f"{source.name}.sum"), low=low, high=high)
     return Tensor(source=real, value=Expression(), index=main.index)
 
 
@@ -121,7 +120,7 @@ def _falls(tensor: Tensor) -> bool:
 
 
 def _operand(
-    node: Node, tensor: Tensor, shape: tuple[int, int, int], builder: Builder
+    node: Node, tensor: Tensor, shape: tuple[int, int, int], operators: LinearOperators
 ) -> tuple[Operand, Floats] | None:
     """The tensor as a residual operand, and a constant per channel to be added as well."""
     source = _source(tensor)
@@ -140,7 +139,12 @@ def _operand(
             ),
             np.where(shown, form[1][groups], 0.0),
         )  # fmt: skip
-    stored = builder.store(tensor)
+    if form is None and not _has_lines(tensor):
+        # codes are compared, not scaled: a layer that copies them writes them in fixed point as well
+        whole = Tensor(source=source, value=tensor.value, index=natural(source))
+        stored = operators.builder.store(operators.identity(node, whole, natural(source)))
+    else:
+        stored = operators.builder.store(tensor)
     gain = np.where(shown, 1.0, 0.0)
     return Operand(stored=stored, gain=gain, row_step=steps[0], col_step=steps[1]), np.zeros(shape[0])
 

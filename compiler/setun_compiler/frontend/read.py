@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from setun_compiler.frontend import graph as graphs
 from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.check import check_network
-from setun_compiler.frontend.demands import Precision
+from setun_compiler.frontend.demands import Meaning, Precision
 from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.evaluate import Ranges, measure
 from setun_compiler.frontend.graph import Graph
@@ -83,6 +83,20 @@ def read(
     ModelError
         When the file is damaged or hostile, or holds something that cannot be compiled: a sentence naming the node.
     """
+    return read_meant(
+        path, input_range=input_range, calibration=calibration, float_layers=float_layers, precision=precision
+    )[0]
+
+
+def read_meant(
+    path: str | Path,
+    *,
+    input_range: tuple[float, float] | None = None,
+    calibration: NDArray[np.floating] | None = None,
+    float_layers: FloatLayers = "quantise",
+    precision: Precision = Precision(),  # noqa: B008 - frozen
+) -> tuple[Network, tuple[Meaning, ...]]:
+    """The same with what each feature stands for in the model, for comparisons (:mod:`setun_compiler.agreement`)."""
     graph, digest = prepared(path)
     if calibration is not None and (calibration.dtype.kind not in "fiu" or not calibration.size):
         raise ModelError("calibration samples must be numbers, at least one")
@@ -103,7 +117,7 @@ def read(
         layers=layers, source_hash=digest, notes=(*graph.notes, *builder.notes),
     )  # fmt: skip
     check_network(network)
-    return network
+    return network, builder.meanings()
 
 
 def prepared(path: str | Path) -> tuple[Graph, str]:

@@ -1,5 +1,6 @@
 """The walk through the graph: constants are folded, tensors followed, linear operators turned into layers."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -85,7 +86,7 @@ class Tracer:
                 if not name:
                     continue
                 self.known[name] = result
-                if isinstance(result, Tensor) and isinstance(result.source, Mapped):
+                if isinstance(result, Tensor) and isinstance(result.source, Mapped) and _plain(result):
                     self.builder.named(result.source, result.value, name)
             for name in node.inputs:
                 if not self.uses[name]:
@@ -270,6 +271,12 @@ class Tracer:
         if node.integer("keepdims", 1):
             return result
         return Tensor(source=result.source, value=result.value, index=result.index.reshape(result.index.shape[:2]))
+
+
+def _plain(tensor: Tensor) -> bool:
+    """Whether a tensor holds all of its source, in the source's order."""
+    count = math.prod(tensor.source.shape)
+    return tensor.index.size == count and bool((tensor.index.ravel() == np.arange(count)).all())
 
 
 def _positions(value: Known | None) -> Array:
