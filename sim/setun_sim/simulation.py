@@ -80,8 +80,8 @@ class Result:
     def to_text(self) -> str:
         """The table of layers, for a terminal."""
         tables = layer_table(self.program, self.layers, self.cycles, self.utilisation)
-        traffic = f"{self.traffic.read_bytes} bytes read, {self.traffic.written_bytes} written, inputs and outputs included"
-        return f"{tables}\n{traffic}; before the first run {self.init_cycles} cycles load what stays on chip"
+        traffic = f"of external memory, {self.traffic.read_bytes} bytes are read, {self.traffic.written_bytes} written"
+        return f"{tables}\n{traffic}\nbefore the first run, {self.init_cycles} cycles load what stays on chip"
 
 
 def simulate(
