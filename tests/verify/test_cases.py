@@ -10,6 +10,7 @@ import pytest
 from setun_compiler import Program, compile_model
 from setun_hw.config import Config
 from setun_sim.verify.cases import Case, Counters, compare_counters, compare_outputs, faults_of, job_of, output_codes
+from setun_sim.verify.errors import SessionError
 from setun_sim.verify.jobs import Result, append_result, load_jobs, load_results, save_jobs
 from setun_sim.verify.report import Mismatch, Report
 
@@ -38,11 +39,11 @@ def test_one_changed_value_is_one_mismatch(program: Program) -> None:
     golden = np.zeros(program.output_bytes, np.uint8)
     got = golden.copy()
     got[1] = 0b100  # word 0 is plane 0; its lane 5
-    found = compare_outputs(program, 1, golden, got, "golden")
+    found = compare_outputs(program, 1, golden=golden, fast=golden, got=got)
     planes = program.output.map.digits
     assert found == [
         Mismatch(
-            launch="run 0", descriptor=-1, field="output value 5 of golden", expected=str([0] * planes),
+            launch="run 0", descriptor=-1, field="output value 5", expected=str([0] * planes),
             got=str([1, *[0] * (planes - 1)]),
         )
     ]  # fmt: skip
@@ -52,7 +53,25 @@ def test_a_change_in_an_unused_lane_is_none(program: Program) -> None:
     golden = np.zeros(program.output_bytes, np.uint8)
     got = golden.copy()
     got[3] = 255  # lanes 12 to 15 of plane 0: the network has ten outputs
-    assert compare_outputs(program, 1, golden, got, "golden") == []
+    assert compare_outputs(program, 1, golden=golden, fast=golden, got=got) == []
+
+
+def test_a_simulator_that_departs_from_golden_is_a_mismatch_too(program: Program) -> None:
+    golden = np.zeros(program.output_bytes, np.uint8)
+    fast = golden.copy()
+    fast[0] = 2
+    (found,) = compare_outputs(program, 2, golden=golden, fast=fast, got=golden)
+    rest = ", 0" * (program.output.map.digits - 1)
+    assert str(found) == (
+        f"run 1: output value 0 is [0{rest}], not [0{rest}] as golden says or [2{rest}] as the simulator says"
+    )
+
+
+def test_regions_beyond_the_address_space_are_refused(program: Program, tmp_path: Path) -> None:
+    narrow = dataclasses.replace(program, config=program.config.replace(axi_address_bits=16), scratch_bytes=40_000)
+    case = Case(program=narrow, inputs=np.zeros((1, narrow.input_bytes), np.uint8))
+    with pytest.raises(SessionError, match=r"^the program's regions take \d+ bytes, too many for 16 address bits$"):
+        job_of(case, 0, [Counters(cycles=1, records=[])] * 2, tmp_path)
 
 
 def test_every_counter_word_is_compared_when_time_counts() -> None:

@@ -11,11 +11,14 @@ from setun_compiler.layout import unpack_map
 from setun_compiler.program import Program
 from setun_hw.descriptor import Opcode
 from setun_sim.timeline import COMPUTE_COUNTERS, TRANSFER_COUNTERS
+from setun_sim.verify.errors import SessionError
 from setun_sim.verify.jobs import Job, Launch, Result
 from setun_sim.verify.report import Mismatch
 
 #: cycles of slack before a launch counts as hung, beyond ten times what the model says
 PATIENCE = 20_000
+#: bytes that the bench leaves free between regions, at most
+PAGES = 9 * 4096
 
 Regions = NDArray[np.uint8]
 
@@ -55,8 +58,20 @@ class Expectation:
 
 
 def job_of(case: Case, number: int, counters: Sequence[Counters], folder: Path) -> Job:
-    """Write the files of one case into the session's folder and describe them."""
+    """Write the files of one case into the session's folder and describe them.
+
+    Raises
+    ------
+    SessionError
+        When the regions do not fit into the accelerator's address space.
+    """
     program = case.program
+    size = sum(map(len, (program.image, case.inputs[0] if len(case.inputs) else b"")))
+    size += program.output_bytes + program.scratch_bytes + PAGES
+    if size > 1 << program.config.axi_address_bits:
+        raise SessionError(
+            f"the program's regions take {size} bytes, too many for {program.config.axi_address_bits} address bits"
+        )
     image = f"{number}.image"
     (folder / image).write_bytes(program.image)
     limits = [10 * c.cycles * (1 if case.seed is None else 4) + PATIENCE for c in counters]
@@ -91,16 +106,21 @@ def output_codes(program: Program, region: Regions) -> NDArray[np.uint8]:
     return values
 
 
-def compare_outputs(program: Program, launch: int, golden: Regions, got: Regions, who: str) -> list[Mismatch]:
-    """One entry for each output value that differs."""
-    expected, found = output_codes(program, golden), output_codes(program, got)
-    return [
-        Mismatch(
-            launch=launch_name(launch), descriptor=-1, field=f"output value {value} of {who}",
-            expected=str(expected[value].tolist()), got=str(found[value].tolist()),
-        )
-        for value in np.flatnonzero((expected != found).any(axis=1))
-    ]  # fmt: skip
+def compare_outputs(program: Program, launch: int, *, golden: Regions, fast: Regions, got: Regions) -> list[Mismatch]:
+    """One entry for each output value on which golden, fast simulator and Verilog do not all agree."""
+    gold, quick, found = (output_codes(program, region) for region in (golden, fast, got))
+    mismatches = []
+    for value in np.flatnonzero((gold != found).any(axis=1) | (gold != quick).any(axis=1)):
+        expected, simulated = str(gold[value].tolist()), str(quick[value].tolist())
+        if expected != simulated:
+            expected = f"{expected} as golden says or {simulated} as the simulator says"
+        mismatches.append(
+            Mismatch(
+                launch=launch_name(launch), descriptor=-1, field=f"output value {value}", expected=expected,
+                got=str(found[value].tolist()),
+            )
+        )  # fmt: skip
+    return mismatches
 
 
 def compare_counters(launch: int, expected: Counters, got: Result, timed: bool) -> tuple[int, list[Mismatch]]:
