@@ -6,6 +6,7 @@ An activation memory is ``memory[image, strip, word, plane, unit]``; the sums of
 the compiler vectorises over channels, with one population count for every word of products.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, assignment, untyped-decorator"
+# pyright: reportCallIssue=false
 
 from typing import Any
 
