@@ -225,9 +225,8 @@ class Builder:
         unsigned = low >= 0 and bits == self.precision.activation_bits
         bottom, top = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
         scale = max(high / top, low / bottom if bottom else 0.0) or 1.0
-        if bits == self.precision.residual_bits:
-            # powers of two: tensors that are added are then aligned by coefficients that are exact
-            scale = 2.0 ** np.ceil(np.log2(scale))
+        if isinstance(source, Real) and source.operand is not None:
+            scale = _aligned(scale, source.operand.stored.scale)
         return OutGrid(scale=scale, low=max(bottom, round(low / scale)), high=min(top, round(high / scale)))
 
     # -- output and end -----------------------------------------------------------------------
@@ -247,6 +246,12 @@ class Builder:
 
 #: ending of the name of a tensor that holds the row means of a model's value
 ROW_MEANS = "#row-means"
+
+
+def _aligned(scale: float, base: float) -> float:
+    """A scale a little larger, base*2^j*64/q with a whole q: then base is aligned to it by a short exact coefficient."""
+    power = 2.0 ** np.ceil(np.log2(scale / base))
+    return float(base * power * 64 / np.floor(64 * power * base / scale))
 
 
 def proved_range(source: Mapped, value: Expression) -> tuple[float, float]:
