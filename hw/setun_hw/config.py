@@ -84,6 +84,16 @@ class Config:
     packed_weights: bool = False
     #: descriptors whose performance counters are kept on chip
     counter_records: int = 256
+    #: fixed-point post-processing of real-valued tensors, and a residual memory for each strip
+    affine: bool = False
+    #: a second accumulator for sums with |w| (needs ``affine``)
+    two_scale: bool = False
+    #: bits of the signed coefficients of ``affine``
+    coefficient_bits: int = 16
+    #: bits of a two's complement element of a residual memory
+    residual_bits: int = 12
+    #: depth of each residual memory, in words of W elements; 0 without ``affine``
+    residual_words: int = 0
 
     def __post_init__(self) -> None:
         try:
@@ -103,7 +113,8 @@ class Config:
             "thresholds": (2, 64), "code_digits": (1, 8), "accumulator_bits": (6, 32),
             "activation_words": (2, 1 << 24), "weight_words": (2, 1 << 24), "parameter_words": (2, 1 << 24),
             "axi_address_bits": (16, 64), "queue_depth": (1, 64), "tree_registers": (0, 8),
-            "counter_records": (1, 4096),
+            "counter_records": (1, 4096), "coefficient_bits": (2, 24), "residual_bits": (2, 16),
+            "residual_words": (2, 1 << 24) if self.affine else (0, 0),
         }
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -112,6 +123,11 @@ class Config:
             raise ConfigError(f"axi_data_bits must be 32, 64, 128, 256, 512 or 1024, not {self.axi_data_bits}")
         if self.rows % self.post or self.lanes % self.post:
             raise ConfigError(f"post must divide rows and lanes, but {self.post} does not divide {self.rows} and {self.lanes}")
+        if self.two_scale and not self.affine:
+            raise ConfigError("two_scale needs affine")
+        if self.affine and self.residual_bits > self.accumulator_bits:
+            limit = f"accumulator_bits, {self.accumulator_bits}"
+            raise ConfigError(f"residual_bits must be at most {limit}, not {self.residual_bits}")
         if self.packed_weights and self.encoding is Encoding.BINARY2:
             raise ConfigError("packed_weights needs balanced trits, so encoding ternary or rails, not binary2")
 
@@ -141,6 +157,14 @@ class Config:
         sign-extended two's complement number; most significant first."""
         return (self.accumulator_width + 1) // 2
 
+    @property
+    def value_digits(self) -> int:
+        """Digits that every number of ``residual_bits`` bits fits."""
+        digits = 1
+        while self.encoding.digit_range(digits)[1] < (1 << self.residual_bits - 1):
+            digits += 1
+        return digits
+
     # -- memories -----------------------------------------------------------------------------
     @property
     def word_bits(self) -> int:
@@ -154,8 +178,23 @@ class Config:
 
     @property
     def channel_parameter_bits(self) -> int:
-        """Bits of one channel's parameters: T thresholds, then T+1 codes."""
-        return self.thresholds * self.accumulator_width + (self.thresholds + 1) * 2 * self.code_digits
+        """Bits of one channel's parameters: T thresholds, T+1 codes, then ``affine_parameters``."""
+        codes = (self.thresholds + 1) * 2 * self.code_digits
+        return self.thresholds * self.accumulator_width + codes + sum(self.affine_parameters.values())
+
+    @property
+    def affine_parameters(self) -> dict[str, int]:
+        """Names and bits of a channel's fixed-point parameters, lowest first, each two's complement; none without ``affine``."""
+        if not self.affine:
+            return {}
+        coefficients = ["m", "m2", "r", "m0", "m1"] if self.two_scale else ["m", "r", "m0", "m1"]
+        offsets = dict.fromkeys(("b", "b0", "b1"), self.accumulator_bits + self.coefficient_bits)
+        return {**dict.fromkeys(coefficients, self.coefficient_bits), **offsets, "pivot": self.accumulator_bits}
+
+    @property
+    def residual_word_bits(self) -> int:
+        """Bits of a residual word: W elements, channel 0 lowest."""
+        return self.post * self.residual_bits
 
     @property
     def parameter_word_bits(self) -> int:

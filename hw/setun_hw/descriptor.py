@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Self
 from setun_hw.errors import SetunError
 
 #: format version, checked by hardware and software
-VERSION = 1
+VERSION = 2
 #: exclusive or of a good descriptor's 32 words
 CHECK = 0x53455455
 #: bytes of a descriptor
@@ -36,6 +36,9 @@ class Opcode(IntEnum):
     LOAD_ACTIVATIONS = 3  #: external memory to activation banks
     STORE_ACTIVATIONS = 4  #: activation banks to external memory
     COMPUTE = 5  #: one layer, or one band of it
+    LOAD_RESIDUAL = 6  #: external memory to residual memories
+    STORE_RESIDUAL = 7  #: residual memories to external memory
+    SET_POST = 8  #: fixed-point settings of the COMPUTEs that follow
 
 
 class Region(IntEnum):
@@ -52,6 +55,8 @@ class Mode(IntEnum):
 
     THRESHOLD = 0  #: code of the number of thresholds reached
     RAW = 1  #: the accumulator itself, in two-bit planes, most significant first
+    DIGITS = 2  #: the fixed-point result as digits, most significant first
+    NONE = 3  #: nothing goes to the banks
 
 
 class Field(NamedTuple):
@@ -138,15 +143,15 @@ class Transfer(_Record):
     packed: int = 0
     #: bytes from the region's base; a multiple of the AXI beat
     offset: int = 0
-    #: words to move; for activations rows*row_words
+    #: words to move; for activations and residuals rows*row_words
     words: int = 0
     #: first on-chip word
     base: int = 0
-    #: activations only: feature-map rows
+    #: activations and residuals only: feature-map rows
     rows: int = 0
-    #: activations only: rows of a strip; row r lives in bank r // strip_rows
+    #: activations and residuals only: rows of a strip; row r lives in bank r // strip_rows
     strip_rows: int = 0
-    #: activations only: words of a row; each row starts on a new beat outside
+    #: activations and residuals only: words of a row; each row starts on a new beat outside
     row_words: int = 0
     #: AXI beats those words take outside (``setun_hw.external.transfer_beats``): spares the hardware a multiplication
     beats: int = 0
@@ -159,6 +164,12 @@ class Compute(_Record):
     LAYOUT = {
         "mode": Field(0, 16, 4),
         "batch": Field(0, 20, 1),
+        "affine": Field(0, 21, 1),
+        "two_scale": Field(0, 22, 1),
+        "no_array": Field(0, 23, 1),
+        "residual": Field(0, 24, 1),
+        "residual_after": Field(0, 25, 1),
+        "residual_write": Field(0, 26, 1),
         "after": Field(1, 0, 32),
         "after_step": Field(2, 0, 16),
         "groups": Field(2, 16, 16),
@@ -217,6 +228,18 @@ class Compute(_Record):
     mode: int = Mode.THRESHOLD
     #: 1: every strip holds an image of its own, so nothing is read from a neighbour
     batch: int = 0
+    #: 1: fixed-point post-processing, with the settings of the last SET_POST
+    affine: int = 0
+    #: 1: every pass is done a second time with |w| into a second accumulator (with ``affine`` only; weights are single trits)
+    two_scale: int = 0
+    #: 1: the accumulators count as 0 and neither banks nor weights are read (with ``affine`` only)
+    no_array: int = 0
+    #: 1: sums over windows of the residual memory are the second operand (with ``affine`` only)
+    residual: int = 0
+    #: 1: that operand is added behind the two slopes, not before them (with ``affine`` only)
+    residual_after: int = 0
+    #: 1: the fixed-point result goes to the residual memory (with ``affine`` only)
+    residual_write: int = 0
     #: group g starts once ``after + g*after_step`` transfers are complete since the program started
     after: int = 0
     after_step: int = 0
@@ -333,15 +356,100 @@ class Compute(_Record):
         return self.col_step * self.in_col_stride & ADDRESS_MASK
 
 
-Descriptor = End | Transfer | Compute
+@dataclass(frozen=True, kw_only=True)
+class Post(_Record):
+    """Fixed-point settings (opcode SET_POST): they hold for the COMPUTEs after it, until the next one.
 
-KINDS: dict[Opcode, type[End] | type[Transfer] | type[Compute]] = {
+    Addresses are words of the residual memories. See ``docs/machine.md``.
+    """
+
+    LAYOUT = {
+        "shift": Field(0, 16, 5),
+        "shift1": Field(0, 21, 5),
+        "low": Field(1, 0, 16, True),
+        "high": Field(1, 16, 16, True),
+        "res_base": Field(2, 0, 24),
+        "res_rows": Field(2, 24, 8),
+        "res_row_stride": Field(3, 0, 24),
+        "res_cols": Field(3, 24, 8),
+        "res_col_stride": Field(4, 0, 16),
+        "res_chunks": Field(4, 16, 16),
+        "res_first": Field(5, 0, 16),
+        "res_row_step": Field(5, 16, 8),
+        "res_col_step": Field(5, 24, 8),
+        "res_end": Field(6, 0, 24),
+        "res_out_base": Field(7, 0, 24),
+        "res_out_row_stride": Field(8, 0, 24),
+        "res_out_col_stride": Field(9, 0, 16),
+        "res_out_end": Field(10, 0, 24),
+        "res_row_words": Field(11, 0, 24),
+        "res_col_words": Field(12, 0, 24),
+        "res_window": Field(13, 0, 16),
+    }
+    DERIVED = frozenset({"res_row_words", "res_col_words", "res_window"})
+    #: bits dropped, rounding half up, behind the first multiplication, and behind the second
+    shift: int = 0
+    shift1: int = 0
+    #: smallest and largest result, inside ``residual_bits``
+    low: int = 0
+    high: int = 0
+
+    #: first word of the residual operand
+    res_base: int = 0
+    #: rows and columns of the window that is summed
+    res_rows: int = 1
+    res_cols: int = 1
+    #: words of a row, and of a pixel, of the operand
+    res_row_stride: int = 1
+    res_col_stride: int = 1
+    #: chunks of W channels after which the operand's channels begin again
+    res_chunks: int = 1
+    #: chunk of the operand that the first group's first chunk meets
+    res_first: int = 0
+    #: rows and columns of the operand from one output pixel's window to the next's
+    res_row_step: int = 1
+    res_col_step: int = 1
+    #: one past the last word of the operand: reads beyond stop the program
+    res_end: int = 0
+
+    #: first word of the output in the residual memory
+    res_out_base: int = 0
+    #: words of an output row, and of an output pixel
+    res_out_row_stride: int = 1
+    res_out_col_stride: int = 1
+    #: one past the last word of that output: writes beyond stop the program
+    res_out_end: int = 0
+
+    opcode: Opcode = Opcode.SET_POST
+
+    @property
+    def res_row_words(self) -> int:
+        """Words from one output row's windows to the next's."""
+        return self.res_row_step * self.res_row_stride & ADDRESS_MASK
+
+    @property
+    def res_col_words(self) -> int:
+        """Words from one output column's window to the next's."""
+        return self.res_col_step * self.res_col_stride & ADDRESS_MASK
+
+    @property
+    def res_window(self) -> int:
+        """Words of a window."""
+        return self.res_rows * self.res_cols
+
+
+Descriptor = End | Transfer | Compute | Post
+
+KINDS: dict[Opcode, type[End] | type[Transfer] | type[Compute] | type[Post]] = {
     Opcode.END: End,
     Opcode.LOAD_WEIGHTS: Transfer,
     Opcode.LOAD_PARAMETERS: Transfer,
     Opcode.LOAD_ACTIVATIONS: Transfer,
     Opcode.STORE_ACTIVATIONS: Transfer,
     Opcode.COMPUTE: Compute,
+    Opcode.LOAD_RESIDUAL: Transfer,
+    Opcode.STORE_RESIDUAL: Transfer,
+    Opcode.SET_POST: Post,
 }
 
 

@@ -47,6 +47,11 @@ def activation_sharing(config: Config) -> Sharing:
     return sharing(config.word_bits, config.axi_data_bits)
 
 
+def residual_sharing(config: Config) -> Sharing:
+    """Residual words and beats."""
+    return sharing(config.residual_word_bits, config.axi_data_bits)
+
+
 def transfer_beats(config: Config, transfer: Transfer) -> int:
     """Beats of a transfer: what its field ``beats`` must hold.
 
@@ -59,4 +64,6 @@ def transfer_beats(config: Config, transfer: Transfer) -> int:
         return weight_sharing(config).run(transfer.words)
     if transfer.opcode == Opcode.LOAD_PARAMETERS:
         return parameter_sharing(config).run(transfer.words)
-    return transfer.rows * activation_sharing(config).run(transfer.row_words)
+    residual = transfer.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL)
+    row = residual_sharing(config) if residual else activation_sharing(config)
+    return transfer.rows * row.run(transfer.row_words)

@@ -1,6 +1,7 @@
 """Latencies of the hardware, in cycles: the constants of the cycle model (docs/machine.md, "Cycles")."""
 
 from setun_hw.config import Config
+from setun_hw.descriptor import Compute, Post
 
 #: from the cycle in which a descriptor's last beat is taken to the first in which it can act
 DECODE = 2
@@ -18,6 +19,15 @@ STORE_LATENCY = 2
 STORE_ENTRIES = STORE_LATENCY + 2
 
 
+#: cycles that fixed-point post-processing adds to the way to the banks, used or not
+AFFINE = 11
+
+
 def write_latency(config: Config) -> int:
-    """Cycles from the issue of a convolution pixel's last step to the write of its first chunk."""
-    return 6 + config.tree_registers
+    """Cycles from the issue of a convolution pixel's last step to the write of its first chunk (after a window of one word)."""
+    return 6 + config.tree_registers + (AFFINE if config.affine else 0)
+
+
+def chunk_cycles(compute: Compute, post: Post) -> int:
+    """Cycles that post-processing spends on each chunk of a convolution pixel; ``post`` matters with ``residual`` only."""
+    return compute.out_digits + (post.res_window - 1 if compute.residual else 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from setun_hw.descriptor import CHECK, KINDS, VERSION, Compute, Opcode, Transfer
+from setun_hw.descriptor import CHECK, KINDS, VERSION, Compute, Opcode, Post, Transfer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "descriptors.md").read_text(encoding="utf-8")
 
@@ -18,8 +18,8 @@ def rows(section: str) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize("kind", [Transfer, Compute])
-def test_every_field_stands_where_it_lies(kind: type[Transfer] | type[Compute]) -> None:
+@pytest.mark.parametrize("kind", [Transfer, Compute, Post])
+def test_every_field_stands_where_it_lies(kind: type[Transfer] | type[Compute] | type[Post]) -> None:
     written = {}
     for name, word, bits, meaning in rows(kind.__name__):
         low, _, high = bits.partition("-")

@@ -52,7 +52,7 @@ class DescriptorCheck(wiring.Component):
         faults = {
             ErrorCode.BAD_CHECK: ~self.sound,
             ErrorCode.BAD_VERSION: self.version != VERSION,
-            ErrorCode.BAD_OPCODE: self.opcode > max(Opcode),
+            ErrorCode.BAD_OPCODE: self.opcode > (Opcode.SET_POST if config.affine else Opcode.COMPUTE),
             ErrorCode.BAD_FIELD: (weights | parameters | maps) & bad_field,
             ErrorCode.OUT_OF_RANGE: (weights | parameters | maps) & (t.base + words > depth),
         }
