@@ -53,10 +53,10 @@ def shipped_cases(config: Config) -> list[Case]:
         path = MODELS / file
         archive = path.parent / ("TFC_2W2A_mnist400.npz" if path.stem == "TFC_2W2A" else "test256.npz")
         with np.load(archive, allow_pickle=False) as arrays:
-            samples = arrays["x"][:images]
+            samples = arrays["x"] if "x" in arrays else (arrays["x_u8"][:, None] / 255).astype(np.float32)
         program = compile_model(path, config)
         latency, interval, seed = MEMORIES[(turn + config.strips) % len(MEMORIES)]
-        inputs = host.encode(program, samples)
+        inputs = host.encode(program, samples[:images])
         cases.append(Case(program=program, inputs=inputs, latency=latency, interval=interval, seed=seed))
     return cases
 
