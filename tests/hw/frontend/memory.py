@@ -14,7 +14,8 @@ PAYLOADS = {
 class Memory:
     """Answers in the cycles of docs/machine.md, or raggedly if ``rng`` is given.
 
-    ``errors`` maps byte addresses of beats to the response they get; with ``silent`` set, nothing is answered.
+    ``errors`` maps byte addresses of beats to the response they get; with ``silent`` set, nothing is
+    answered, with ``slow`` set no beat is taken.
     """
 
     def __init__(self, axi: Any, data_bits: int, *, latency: int, interval: int, rng: random.Random | None = None) -> None:
@@ -23,6 +24,7 @@ class Memory:
         self.data: dict[int, int] = {}
         self.errors: dict[int, int] = {}
         self.silent = False
+        self.slow = False
         self.cycle = 0
         self.reads: list[tuple[int, int, int]] = []  # bursts: cycle, address, beats
         self.writes: list[tuple[int, int, int]] = []
@@ -59,7 +61,7 @@ class Memory:
         axi = self.axi
         set_signal(axi.arready, self._ready())
         set_signal(axi.awready, self._ready())
-        set_signal(axi.wready, int(self._ready() and self.cycle >= self._last_write + self.interval))
+        set_signal(axi.wready, int(self._ready() and not self.slow and self.cycle >= self._last_write + self.interval))
         shown = "r" in self._held
         valid = bool(self._beats) and (
             shown or (self._ready() and self.cycle >= max(self._beats[0][0], self._last_read + self.interval))

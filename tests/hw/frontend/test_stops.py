@@ -170,8 +170,8 @@ def test_errors_of_writes() -> None:
     stop(GOOD, ErrorCode.AXI_WRITE, 1, prepare=prepare)
 
 
-@pytest.mark.parametrize("ragged", [None, 1, 2, 3])
-@pytest.mark.parametrize("at", [3, 60, 130, 160, 190])
+@pytest.mark.parametrize("ragged", [None, 1])
+@pytest.mark.parametrize("at", [3, 60, 61, 94, 96, 97, 105, 110, 122, 123])
 def test_a_memory_that_falls_silent_is_not_awaited_for_ever(at: int, ragged: int | None) -> None:
     """``at`` counts words on the bus before it does; whatever was begun is brought to its end once memory answers again."""
     long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
@@ -218,7 +218,7 @@ def test_a_dependency_that_never_comes_true_is_a_timeout() -> None:
 
 
 @pytest.mark.parametrize("ragged", [None, 5])
-@pytest.mark.parametrize("at", [1, 20, 33, 45, 70, 72, 75, 90, 101, 104, 107, 110, 150])
+@pytest.mark.parametrize("at", [1, 20, 33, 41, 45, 70, 104, 107, 110, 147, 148, 150, 152, 160, 161, 205, 209, 211, 214])
 def test_soft_reset_in_the_midst_of_anything(at: int, ragged: int | None) -> None:
     long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
     program = [
@@ -241,6 +241,70 @@ def test_soft_reset_in_the_midst_of_anything(at: int, ragged: int | None) -> Non
         await bench.until_idle(ctx, limit=200)
         assert bench.memory.quiet
         assert (ctx.get(dut.status.done), ctx.get(dut.status.error), ctx.get(dut.status.code)) == (0, 0, 0)
+        await finish(ctx, bench)
+
+    bench.simulate(process)
+
+
+def test_words_on_their_way_at_a_reset_do_not_disturb_the_bus() -> None:
+    store = complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS))
+    bench = Bench(CONFIG)
+    bench.program([store, End()])
+
+    async def process(ctx: SimulatorContext) -> None:
+        for after in range(6):  # cycles from the first read to the reset
+            await bench.start(ctx)
+            seen = len(bench.read)
+            while len(bench.read) == seen:
+                await bench.cycle(ctx)
+            for _ in range(after):
+                await bench.cycle(ctx)
+            bench.memory.slow = True  # beats are not taken: what is offered must stay as it is
+            ctx.set(bench.dut.reset, 1)
+            await bench.cycle(ctx)
+            ctx.set(bench.dut.reset, 0)
+            for _ in range(8):
+                await bench.cycle(ctx)
+            bench.memory.slow = False
+            await bench.until_idle(ctx, limit=100)
+            assert bench.memory.quiet
+        await finish(ctx, bench)
+
+    bench.simulate(process)
+
+
+@pytest.mark.parametrize("channel", ["ar", "aw", "w"])
+def test_what_was_offered_before_a_reset_stays_offered(channel: str) -> None:
+    program = [complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS)), End()]
+    bench = Bench(CONFIG, latency=3)
+    bench.program(program)
+
+    async def process(ctx: SimulatorContext) -> None:
+        dut, memory = bench.dut, bench.memory
+        await bench.start(ctx)
+        while channel != "ar" and len(memory.taken) < SIZE // 4:
+            await bench.cycle(ctx)
+        if channel == "w":
+            memory.latency = 100  # no response, so that it is not over too soon
+            while not memory.given:
+                await bench.cycle(ctx)
+        memory.silent = True
+        for _ in range(10):
+            await bench.cycle(ctx)
+        assert ctx.get(getattr(dut.axi, f"{channel}valid"))
+        ctx.set(dut.reset, 1)
+        await bench.cycle(ctx)
+        ctx.set(dut.reset, 0)
+        for _ in range(10):  # the memory's side sees to it that nothing changes
+            await bench.cycle(ctx)
+            assert ctx.get(getattr(dut.axi, f"{channel}valid"))
+        assert ctx.get(dut.status.draining)
+        assert channel != "w" or ctx.get(dut.axi.wstrb)
+        memory.silent, memory.latency = False, 3
+        memory.hurry()
+        await bench.until_idle(ctx, limit=100)
+        assert memory.quiet
+        assert memory.strobed == {"ar": 0, "aw": 1, "w": 2}[channel]
         await finish(ctx, bench)
 
     bench.simulate(process)
