@@ -85,8 +85,8 @@ CONSTANTS = 0x80
 #: constants of the configuration in the order of their registers
 CONSTANT_FIELDS = (
     "encoding", "rows", "lanes", "strips", "post", "thresholds", "code_digits", "accumulator_bits", "activation_words",
-    "weight_words", "parameter_words", "axi_data_bits", "axi_address_bits", "queue_depth", "tree_registers", "packed_weights",
-    "counter_records",
+    "weight_words", "parameter_words", "axi_data_bits", "axi_address_bits", "queue_depth", "tree_registers",
+    "packed_weights", "counter_records", "affine", "two_scale", "coefficient_bits", "residual_bits", "residual_words",
 )  # fmt: skip
 
 
@@ -150,12 +150,10 @@ def registers(config: Config) -> tuple[Register, ...]:
     result = [Register(name=o.name, offset=o, access=a, reset=r, text=text) for o, a, r, text in rows]
     for region in Region:
         for half, bits in enumerate(("31..0, a multiple of 128", "63..32")):
-            result.append(Register(
-                name=f"{region.name}_BASE_{'HIGH' if half else 'LOW'}", offset=base_offset(region) + 4 * half, access=write,
-                reset=0, text=f"address of the {region.name} region, bits {bits}",
-            ))  # fmt: skip
+            name, offset = f"{region.name}_BASE_{'HIGH' if half else 'LOW'}", base_offset(region) + 4 * half
+            text = f"address of the {region.name} region, bits {bits}"
+            result.append(Register(name=name, offset=offset, access=write, reset=0, text=text))
     for index, (name, value) in enumerate(constants(config).items()):
-        result.append(Register(
-            name=name.upper(), offset=CONSTANTS + 4 * index, access=read, reset=value, text=f"{name} of the configuration",
-        ))  # fmt: skip
+        text = f"{name} of the configuration"
+        result.append(Register(name=name.upper(), offset=CONSTANTS + 4 * index, access=read, reset=value, text=text))
     return tuple(result)

@@ -16,8 +16,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 def merge_equal_modules(text: str) -> str:
     """RTLIL with the same meaning in which no two modules are equal.
 
-    Modules are written leaves first, and named by letters, digits and underscores; the module with attribute ``top`` keeps
-    its name and comes last. Attributes that only describe where a module came from are dropped.
+    Modules are written leaves first, and named by letters, digits and underscores; the module with attribute ``top``
+    keeps its name and comes last. Other attributes of modules, which only tell where they came from, are dropped.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def merge_equal_modules(text: str) -> str:
     taken = {top}
 
     for name in _leaves_first(bodies):
-        body = _CELL.sub(lambda cell: f"{cell[1]}{final.get(cell[2], cell[2])}{cell[3]}", _in_order(bodies[name]))
+        body = _in_order(bodies[name])
+        body = _CELL.sub(lambda cell: f"{cell[1]}{final.get(cell[2], cell[2])}{cell[3]}", body)
         if name != top and body in known:
             final[name] = known[body]
             continue
@@ -51,7 +52,7 @@ def merge_equal_modules(text: str) -> str:
 
 
 def _in_order(body: str) -> str:
-    """A module's body with wires, ports and connections of a cell in alphabetical order, whatever order they came in."""
+    """A module's body with wires, ports and connections of a cell in alphabetical order, however they came."""
     wires = sorted(_WIRE.findall(body), key=lambda wire: wire[3])
     port, lines = 0, []
     for attributes, options, direction, name in wires:

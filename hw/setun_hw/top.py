@@ -31,11 +31,13 @@ class Accelerator(wiring.Component):
     def __init__(self, config: Config) -> None:
         self.config = config
         lite = LiteSignature(registers.address_bits(config))
-        super().__init__({
-            **{MASTER + name: member for name, member in MasterSignature(config).members.items()},
-            **{SLAVE + name: member for name, member in lite.members.items()},
-            "irq": Out(1),
-        })  # fmt: skip
+        super().__init__(
+            {
+                **{MASTER + name: member for name, member in MasterSignature(config).members.items()},
+                **{SLAVE + name: member for name, member in lite.members.items()},
+                "irq": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -52,17 +54,23 @@ class Accelerator(wiring.Component):
             else:
                 m.d.comb += outside.eq(inside)
         m.d.comb += [
-            front_end.start.eq(control.start), front_end.reset.eq(control.reset),
-            front_end.settings.eq(control.settings), control.status.eq(front_end.status),
+            front_end.start.eq(control.start),
+            front_end.reset.eq(control.reset),
+            front_end.settings.eq(control.settings),
+            control.status.eq(front_end.status),
             front_end.running.eq(records.running),
-            records.front.eq(front_end.front), records.compute.eq(engine.record), records.push.eq(front_end.push),
-            records.index.eq(front_end.status.index), records.clear.eq(front_end.clear),
-            records.record.eq(control.record), records.word.eq(control.word), control.record_data.eq(records.data),
+            records.front.eq(front_end.front),
+            records.compute.eq(engine.record),
+            records.push.eq(front_end.push),
+            records.index.eq(front_end.status.index),
+            records.clear.eq(front_end.clear),
+            records.record.eq(control.record),
+            records.word.eq(control.word),
+            control.record_data.eq(records.data),
             self.irq.eq(control.irq),
-        ]  # fmt: skip
+        ]
         for prefix, bus in ((MASTER, front_end.axi), (SLAVE, control.bus)):
             for name, member in bus.signature.members.items():
                 inside, outside = getattr(bus, name), getattr(self, prefix + name)
                 m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
         return m
-

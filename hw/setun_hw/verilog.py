@@ -15,7 +15,9 @@ from setun_hw.share import merge_equal_modules
 #: name of the top module
 TOP = "setun"
 
-_BLANK_CONTENTS = re.compile(r"^  cell \$meminit_v2 [^\n]*\n(?:    [^\n]*\n)*?    connect \\DATA \d+'0+\n(?:    [^\n]*\n)*  end\n", re.M)
+_BLANK_CONTENTS = re.compile(
+    r"^  cell \$meminit_v2 [^\n]*\n(?:    [^\n]*\n)*?    connect \\DATA \d+'0+\n(?:    [^\n]*\n)*  end\n", re.M
+)
 _SCRIPT = """\
 read_rtlil <<RTLIL
 {text}
@@ -30,11 +32,11 @@ write_verilog -norename
 #: what Verilator's lint is told to overlook, and why
 WAIVERS = """\
 `verilator_config
-// Parts of a bundle (a record of counters, a stream's payload) have wires of their own, whether or not somebody reads them.
+// Parts of a bundle (a record of counters, a stream's payload) have wires of their own, read by somebody or not.
 lint_off -rule UNUSEDSIGNAL -file "*setun.v"
 // Registers are declared with the value they have after reset, so that simulation starts there too.
 lint_off -rule PROCASSINIT -file "*setun.v"
-// Expressions rely on Verilog's own extension and truncation to the width of what they are assigned to; "! x" means x == 0.
+// Expressions rely on Verilog's extension and truncation to the width of what they are assigned to; "! x" is x == 0.
 lint_off -rule WIDTHEXPAND -file "*setun.v"
 lint_off -rule WIDTHTRUNC -file "*setun.v"
 // Every signal of a case statement is assigned before it; the cases only say what differs.
@@ -83,8 +85,8 @@ def generate(config: Config) -> str:
 def write(config: Config, directory: str | Path) -> list[Path]:
     """Write ``setun.v``, ``files.f``, ``config.toml`` and ``waivers.vlt`` into an existing directory.
 
-    Each appears whole or not at all. ``files.f`` lists the sources for tools that read file lists, ``waivers.vlt`` belongs to
-    Verilator's lint, and ``Config.load`` reads ``config.toml`` back.
+    Each appears whole or not at all. ``files.f`` lists the sources for tools that read file lists, ``waivers.vlt``
+    belongs to Verilator's lint, and ``Config.load`` reads ``config.toml`` back.
 
     Returns
     -------

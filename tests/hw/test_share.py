@@ -11,6 +11,13 @@ from amaranth.lib.wiring import In, Out
 
 from setun_hw.share import merge_equal_modules
 
+TOP = "attribute \\top 1\n"
+
+
+def rtlil_of(name: str, *lines: str) -> str:
+    """A module of the given lines."""
+    return f"module {name}\n" + "".join(f"  {line}\n" for line in lines) + "end\n"
+
 
 class Leaf(wiring.Component):
     a: In(4)
@@ -70,15 +77,24 @@ def test_equal_trees_merge_and_different_ones_do_not() -> None:
     merged = merge_equal_modules(text)
     # Two leaves, pairs (1, 2) and (2, 1), and the top, after everything it contains.
     assert modules(merged) == [
-        "\\four_pair_0_first", "\\four_pair_0_second", "\\four_pair_0", "\\four_pair_2", "\\four",
-    ]  # fmt: skip
+        "\\four_pair_0_first",
+        "\\four_pair_0_second",
+        "\\four_pair_0",
+        "\\four_pair_2",
+        "\\four",
+    ]
     assert cells(merged)[-4:] == ["\\four_pair_0", "\\four_pair_0", "\\four_pair_2", "\\four_pair_0"]
-    assert cells(merged)[:4] == ["\\four_pair_0_first", "\\four_pair_0_second", "\\four_pair_0_second", "\\four_pair_0_first"]
+    assert cells(merged)[:4] == [
+        "\\four_pair_0_first",
+        "\\four_pair_0_second",
+        "\\four_pair_0_second",
+        "\\four_pair_0_first",
+    ]
     assert merged.count("attribute \\top 1") == 1
 
 
 def test_names_become_plain_and_stay_apart() -> None:
-    text = "module \\a.b\n  wire $1\nend\nmodule \\a_b\n  wire $2\nend\nattribute \\top 1\nmodule \\t\n  cell \\a.b \\x\n  end\nend\n"
+    text = rtlil_of("\\a.b", "wire $1") + rtlil_of("\\a_b", "wire $2") + TOP + rtlil_of("\\t", "cell \\a.b \\x", "end")
     merged = merge_equal_modules(text)
     assert modules(merged) == ["\\a_b", "\\a_b_2", "\\t"]
     assert "cell \\a_b \\x" in merged
@@ -90,9 +106,10 @@ def test_cells_of_yosys_itself_stay() -> None:
 
 
 def test_the_order_of_wires_ports_and_connections_does_not_matter() -> None:
-    one = "module \\a\n  wire width 2 input 0 \\x\n  wire output 1 \\y\n  cell $and $1\n    connect \\A \\x\n    connect \\Y \\y\n  end\nend\n"
-    two = "module \\b\n  wire output 0 \\y\n\n  wire width 2 input 1 \\x\n  cell $and $1\n    connect \\Y \\y\n    connect \\A \\x\n  end\nend\n"
-    top = "attribute \\top 1\nmodule \\t\n  cell \\a \\p\n  end\n  cell \\b \\q\n  end\nend\n"
+    x, y = ("  connect \\A \\x", "  connect \\Y \\y")
+    one = rtlil_of("\\a", "wire width 2 input 0 \\x", "wire output 1 \\y", "cell $and $1", x, y, "end")
+    two = rtlil_of("\\b", "wire output 0 \\y", "wire width 2 input 1 \\x", "cell $and $1", y, x, "end")
+    top = TOP + rtlil_of("\\t", "cell \\a \\p", "end", "cell \\b \\q", "end")
     merged = merge_equal_modules(one + two + top)
     assert modules(merged) == ["\\a", "\\t"]
     assert cells(merged) == ["\\a", "\\a"]

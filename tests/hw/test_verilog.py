@@ -13,9 +13,21 @@ from setun_hw.config import Config, Encoding
 from setun_hw.verilog import VerilogError
 
 CONFIG = Config(
-    name="verilog-test", rows=4, lanes=8, strips=2, post=2, thresholds=2, code_digits=1, accumulator_bits=14,
-    activation_words=64, weight_words=32, parameter_words=16, axi_data_bits=32, queue_depth=2, counter_records=8,
-)  # fmt: skip
+    name="verilog-test",
+    rows=4,
+    lanes=8,
+    strips=2,
+    post=2,
+    thresholds=2,
+    code_digits=1,
+    accumulator_bits=14,
+    activation_words=64,
+    weight_words=32,
+    parameter_words=16,
+    axi_data_bits=32,
+    queue_depth=2,
+    counter_records=8,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +92,12 @@ def test_verilator_finds_nothing_but_what_is_waived(text: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("encoding", "command"),
     [
-        (Encoding.TERNARY, "synth_ice40 -top setun"), (Encoding.RAILS, "synth_ecp5 -nowidelut -top setun"),
-        (Encoding.BINARY2, "synth_gowin -top setun"), (Encoding.TERNARY, "synth_xilinx -flatten -top setun"),
+        (Encoding.TERNARY, "synth_ice40 -top setun"),
+        (Encoding.RAILS, "synth_ecp5 -nowidelut -top setun"),
+        (Encoding.BINARY2, "synth_gowin -top setun"),
+        (Encoding.TERNARY, "synth_xilinx -flatten -top setun"),
     ],
-)  # fmt: skip
+)
 def test_yosys_synthesises_it_without_latches(encoding: Encoding, command: str, tmp_path: Path) -> None:
     pytest.importorskip("pyosys")
     source = tmp_path / "setun.v"
@@ -92,8 +106,9 @@ def test_yosys_synthesises_it_without_latches(encoding: Encoding, command: str, 
     code = f"""
 from pyosys import libyosys as ys
 d = ys.Design()
-for c in ("read_verilog {source}", "hierarchy -check -top setun", "proc", "select -assert-none t:$dlatch t:$adlatch t:$sr",
-          "{command}", "check -assert", "select -assert-none t:$_DLATCH_P_ t:$_DLATCH_N_", "stat"):
+for c in ("read_verilog {source}", "hierarchy -check -top setun", "proc",
+          "select -assert-none t:$dlatch t:$adlatch t:$sr", "{command}", "check -assert",
+          "select -assert-none t:$_DLATCH_P_ t:$_DLATCH_N_", "stat"):
     ys.run_pass(c, d)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)

@@ -42,33 +42,37 @@ class ReadSignature(Signature):
     """Read channels of an AXI4 master."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__({
-            **_address_channel("ar", config.axi_address_bits),
-            "rid": In(1),
-            "rdata": In(config.axi_data_bits),
-            "rresp": In(2),
-            "rlast": In(1),
-            "rvalid": In(1),
-            "rready": Out(1),
-        })
+        super().__init__(
+            {
+                **_address_channel("ar", config.axi_address_bits),
+                "rid": In(1),
+                "rdata": In(config.axi_data_bits),
+                "rresp": In(2),
+                "rlast": In(1),
+                "rvalid": In(1),
+                "rready": Out(1),
+            }
+        )
 
 
 class WriteSignature(Signature):
     """Write channels of an AXI4 master."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__({
-            **_address_channel("aw", config.axi_address_bits),
-            "wdata": Out(config.axi_data_bits),
-            "wstrb": Out(config.axi_data_bits // 8),
-            "wlast": Out(1),
-            "wvalid": Out(1),
-            "wready": In(1),
-            "bid": In(1),
-            "bresp": In(2),
-            "bvalid": In(1),
-            "bready": Out(1),
-        })
+        super().__init__(
+            {
+                **_address_channel("aw", config.axi_address_bits),
+                "wdata": Out(config.axi_data_bits),
+                "wstrb": Out(config.axi_data_bits // 8),
+                "wlast": Out(1),
+                "wvalid": Out(1),
+                "wready": In(1),
+                "bid": In(1),
+                "bresp": In(2),
+                "bvalid": In(1),
+                "bready": Out(1),
+            }
+        )
 
 
 class MasterSignature(Signature):
@@ -82,24 +86,26 @@ class LiteSignature(Signature):
     """An AXI4-Lite slave of 32 data bits, named flat."""
 
     def __init__(self, address_bits: int) -> None:
-        super().__init__({
-            "awaddr": In(address_bits),
-            "awprot": In(3),
-            "awvalid": In(1),
-            "awready": Out(1),
-            "wdata": In(32),
-            "wstrb": In(4),
-            "wvalid": In(1),
-            "wready": Out(1),
-            "bresp": Out(2),
-            "bvalid": Out(1),
-            "bready": In(1),
-            "araddr": In(address_bits),
-            "arprot": In(3),
-            "arvalid": In(1),
-            "arready": Out(1),
-            "rdata": Out(32),
-            "rresp": Out(2),
-            "rvalid": Out(1),
-            "rready": In(1),
-        })
+        super().__init__(
+            {
+                "awaddr": In(address_bits),
+                "awprot": In(3),
+                "awvalid": In(1),
+                "awready": Out(1),
+                "wdata": In(32),
+                "wstrb": In(4),
+                "wvalid": In(1),
+                "wready": Out(1),
+                "bresp": Out(2),
+                "bvalid": Out(1),
+                "bready": In(1),
+                "araddr": In(address_bits),
+                "arprot": In(3),
+                "arvalid": In(1),
+                "arready": Out(1),
+                "rdata": Out(32),
+                "rresp": Out(2),
+                "rvalid": Out(1),
+                "rready": In(1),
+            }
+        )

@@ -32,14 +32,16 @@ class BurstPlanner(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "load": In(1),
-            "address": In(config.axi_address_bits),
-            "beats": In(32),
-            "start": In(1),
-            "clear": In(1),
-            "o": Out(stream.Signature(burst_layout(config))),
-        })
+        super().__init__(
+            {
+                "load": In(1),
+                "address": In(config.axi_address_bits),
+                "beats": In(32),
+                "start": In(1),
+                "clear": In(1),
+                "o": Out(stream.Signature(burst_layout(config))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

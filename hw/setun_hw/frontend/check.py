@@ -29,9 +29,15 @@ class DescriptorCheck(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "sound": In(1), "version": In(8), "opcode": In(8), "transfer": In(TRANSFER_LAYOUT), "error": Out(ERROR_LAYOUT),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "sound": In(1),
+                "version": In(8),
+                "opcode": In(8),
+                "transfer": In(TRANSFER_LAYOUT),
+                "error": Out(ERROR_LAYOUT),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

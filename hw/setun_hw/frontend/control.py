@@ -1,5 +1,7 @@
 """Control registers (:mod:`setun_hw.registers`)."""
 
+from typing import Any
+
 from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -28,7 +30,7 @@ class Control(wiring.Component):
     record, word : ``Out``, record_data : ``In(32)``   the performance counters; data a cycle after the address
     """
 
-    bus: wiring.PureInterface
+    bus: Any
     irq: Signal
     start: Signal
     reset: Signal
@@ -40,11 +42,19 @@ class Control(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "bus": Out(LiteSignature(registers.address_bits(config))), "irq": Out(1), "start": Out(1), "reset": Out(1),
-            "settings": Out(settings_layout(config)), "status": In(STATUS_LAYOUT),
-            "record": Out(index_bits(config.counter_records)), "word": Out(3), "record_data": In(32),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "bus": Out(LiteSignature(registers.address_bits(config))),
+                "irq": Out(1),
+                "start": Out(1),
+                "reset": Out(1),
+                "settings": Out(settings_layout(config)),
+                "status": In(STATUS_LAYOUT),
+                "record": Out(index_bits(config.counter_records)),
+                "word": Out(3),
+                "record_data": In(32),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -57,7 +67,11 @@ class Control(wiring.Component):
         watchdog = Signal(32, init=registers.WATCHDOG_CYCLES)
         list_offset = Signal(32)
 
-        m.d.comb += [settings.watchdog.eq(watchdog), settings.list.eq(list_offset), self.irq.eq((pending & enable).any())]
+        m.d.comb += [
+            settings.watchdog.eq(watchdog),
+            settings.list.eq(list_offset),
+            self.irq.eq((pending & enable).any()),
+        ]
         was = Signal(len(Interrupt))  # outcomes of the cycle before
         outcome = Cat(status.done, status.error)
         m.d.sync += [was.eq(outcome), pending.eq(pending | outcome & ~was)]
@@ -72,8 +86,9 @@ class Control(wiring.Component):
 
         command = Mux(lite.write & (lite.write_address == Offset.CONTROL) & lite.write_strobe[0], lite.write_data, 0)
         m.d.comb += [
-            self.start.eq((command & ControlBit.START).any()), self.reset.eq((command & ControlBit.RESET).any()),
-        ]  # fmt: skip
+            self.start.eq((command & ControlBit.START).any()),
+            self.reset.eq((command & ControlBit.RESET).any()),
+        ]
         write(Offset.INTERRUPT_ENABLE, enable)
         write(Offset.WATCHDOG, watchdog)
         write(Offset.LIST, list_offset, aligned)

@@ -1,5 +1,7 @@
 """AXI4-Lite slave: turns the bus into single reads and writes."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -18,7 +20,7 @@ class Lite(wiring.Component):
     read_data : ``In(32)``                        two cycles after ``read``
     """
 
-    bus: wiring.PureInterface
+    bus: Any
     write: Signal
     write_address: Signal
     write_data: Signal
@@ -28,11 +30,18 @@ class Lite(wiring.Component):
     read_data: Signal
 
     def __init__(self, address_bits: int) -> None:
-        super().__init__({
-            "bus": Out(LiteSignature(address_bits)),
-            "write": Out(1), "write_address": Out(address_bits), "write_data": Out(32), "write_strobe": Out(4),
-            "read": Out(1), "read_address": Out(address_bits), "read_data": In(32),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "bus": Out(LiteSignature(address_bits)),
+                "write": Out(1),
+                "write_address": Out(address_bits),
+                "write_data": Out(32),
+                "write_strobe": Out(4),
+                "read": Out(1),
+                "read_address": Out(address_bits),
+                "read_data": In(32),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

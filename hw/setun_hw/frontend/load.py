@@ -58,14 +58,23 @@ class Loader(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "opcode": In(8), "transfer": In(TRANSFER_LAYOUT), "prepare": In(1), "start": In(1), "clear": In(1),
-            "active": Out(1), "done": Out(1), "counts": Out(COUNTS_LAYOUT), "error": Out(ERROR_LAYOUT),
-            "beats": In(stream.Signature(beat_layout(config))),
-            "load": Out(stream.Signature(load_layout(config))),
-            "weight_write": Out(weight_write_layout(config)),
-            "parameter_write": Out(parameter_write_layout(config)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "opcode": In(8),
+                "transfer": In(TRANSFER_LAYOUT),
+                "prepare": In(1),
+                "start": In(1),
+                "clear": In(1),
+                "active": Out(1),
+                "done": Out(1),
+                "counts": Out(COUNTS_LAYOUT),
+                "error": Out(ERROR_LAYOUT),
+                "beats": In(stream.Signature(beat_layout(config))),
+                "load": Out(stream.Signature(load_layout(config))),
+                "weight_write": Out(weight_write_layout(config)),
+                "parameter_write": Out(parameter_write_layout(config)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -85,8 +94,10 @@ class Loader(wiring.Component):
         m.submodules.parameters = parameters = Unpacker(config.parameter_word_bits, beat_bits)
         m.submodules.activations = words = Unpacker(config.word_bits, beat_bits)
         unpackers = {
-            Opcode.LOAD_WEIGHTS: weights, Opcode.LOAD_PARAMETERS: parameters, Opcode.LOAD_ACTIVATIONS: words,
-        }  # fmt: skip
+            Opcode.LOAD_WEIGHTS: weights,
+            Opcode.LOAD_PARAMETERS: parameters,
+            Opcode.LOAD_ACTIVATIONS: words,
+        }
 
         left = Signal(32)  # beats not taken yet
         taken, ready, waiting, written = Signal(), Signal(), Signal(), Signal()
@@ -100,9 +111,14 @@ class Loader(wiring.Component):
             ]
             with m.If(chosen):
                 m.d.comb += [
-                    ready.eq(unpacker.i.ready), waiting.eq(unpacker.o.valid), written.eq(unpacker.o.valid & unpacker.o.ready),
-                ]  # fmt: skip
-        m.d.comb += [self.beats.ready.eq(self.active & (left != 0) & ready), taken.eq(self.beats.valid & self.beats.ready)]
+                    ready.eq(unpacker.i.ready),
+                    waiting.eq(unpacker.o.valid),
+                    written.eq(unpacker.o.valid & unpacker.o.ready),
+                ]
+        m.d.comb += [
+            self.beats.ready.eq(self.active & (left != 0) & ready),
+            taken.eq(self.beats.valid & self.beats.ready),
+        ]
 
         outside = (walk.address >= config.activation_words) | (walk.bank >= config.strips)
         m.d.comb += [
@@ -116,7 +132,9 @@ class Loader(wiring.Component):
             self.parameter_write.address.eq(walk.address),
             self.parameter_write.data.eq(parameters.o.payload),
         ]
-        word_written = written & (activations | (self.opcode == Opcode.LOAD_PARAMETERS) | self._write_weights(m, weights, walk))
+        word_written = written & (
+            activations | (self.opcode == Opcode.LOAD_PARAMETERS) | self._write_weights(m, weights, walk)
+        )
         m.d.comb += [walk.step.eq(word_written), self.done.eq(word_written & walk.end)]
 
         with m.If(self.start):
@@ -153,8 +171,10 @@ class Loader(wiring.Component):
             m.d.sync += piece.eq(0)
         m.d.comb += [
             weights.o.ready.eq(1),
-            write.enable.eq(weights.o.valid), write.address.eq(walk.address), write.slice.eq(piece),
-        ]  # fmt: skip
+            write.enable.eq(weights.o.valid),
+            write.address.eq(walk.address),
+            write.slice.eq(piece),
+        ]
         if not self.config.packed_weights:
             m.d.comb += write.data.eq(weights.o.payload)
             return last
@@ -165,4 +185,3 @@ class Loader(wiring.Component):
             trits.append(decoder.trits)
         m.d.comb += write.data.eq(Cat(trits))
         return last
-

@@ -12,11 +12,23 @@ from setun_hw.engine.layout import RECORD_LAYOUT, index_bits
 
 #: words of a record before the opcode, in the order of docs/machine.md
 WORDS = 7
+#: bits that hold every opcode
+OPCODE_BITS = max(Opcode).bit_length()
 #: counters of a descriptor that the front end carried out; ``valid`` for one cycle
-FRONT_LAYOUT = data.StructLayout({
-    "valid": 1, "index": 32, "opcode": 3, "start": 32, "end": 32, "beats": 32, "wait_compute": 32, "wait_memory": 32,
-    "wait_port": 32, "words": 32,
-})  # fmt: skip
+FRONT_LAYOUT = data.StructLayout(
+    {
+        "valid": 1,
+        "index": 32,
+        "opcode": OPCODE_BITS,
+        "start": 32,
+        "end": 32,
+        "beats": 32,
+        "wait_compute": 32,
+        "wait_memory": 32,
+        "wait_port": 32,
+        "words": 32,
+    }
+)
 
 
 class Records(wiring.Component):
@@ -45,30 +57,47 @@ class Records(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "front": In(FRONT_LAYOUT), "compute": In(RECORD_LAYOUT), "push": In(1), "index": In(32), "running": Out(32),
-            "clear": In(1), "record": In(index_bits(config.counter_records)), "word": In(3), "data": Out(32),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "front": In(FRONT_LAYOUT),
+                "compute": In(RECORD_LAYOUT),
+                "push": In(1),
+                "index": In(32),
+                "running": Out(32),
+                "clear": In(1),
+                "record": In(index_bits(config.counter_records)),
+                "word": In(3),
+                "data": Out(32),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         count = self.config.counter_records
-        # Those in the queue, the one in the array, and one more while the record of the array's last is being taken over.
+        # Those in the queue, the one in the array, and one more while the array's last record is being taken over.
         m.submodules.under_way = under_way = ResetInserter(self.clear)(
             SyncFIFO(width=32, depth=self.config.queue_depth + 2)
         )
         m.d.comb += [
-            under_way.w_data.eq(self.index), under_way.w_en.eq(self.push), under_way.r_en.eq(self.compute.valid),
+            under_way.w_data.eq(self.index),
+            under_way.w_en.eq(self.push),
+            under_way.r_en.eq(self.compute.valid),
             self.running.eq(under_way.r_data),
-        ]  # fmt: skip
+        ]
 
-        m.submodules.memory = memory = Memory(shape=32 * WORDS + 3, depth=count, init=[])
+        m.submodules.memory = memory = Memory(shape=32 * WORDS + OPCODE_BITS, depth=count, init=[])
         write, read = memory.write_port(), memory.read_port()
         front, compute = self.front, self.compute
         # The engine's record waits when both come in the same cycle; its next one is many cycles away.
         late = Signal(data.StructLayout({"valid": 1, "index": 32, "bits": 32 * WORDS}))
         compute_bits = Cat(
-            compute.start, compute.end, compute.steps, compute.wait_load, compute.wait_drain, compute.wait_store, compute.words
+            compute.start,
+            compute.end,
+            compute.steps,
+            compute.wait_load,
+            compute.wait_drain,
+            compute.wait_store,
+            compute.words,
         )
         front_bits = Cat(
             front.start, front.end, front.beats, front.wait_compute, front.wait_memory, front.wait_port, front.words
@@ -76,11 +105,11 @@ class Records(wiring.Component):
         m.d.sync += late.valid.eq(compute.valid | late.valid & front.valid)
         with m.If(compute.valid):
             m.d.sync += [late.index.eq(under_way.r_data), late.bits.eq(compute_bits)]
-        index = Mux(front.valid, front.index, late.index)
+        index, compute_opcode = Mux(front.valid, front.index, late.index), C(Opcode.COMPUTE, OPCODE_BITS)
         m.d.comb += [
             write.addr.eq(index),
             write.en.eq((front.valid | late.valid) & (index < count)),
-            write.data.eq(Mux(front.valid, Cat(front_bits, front.opcode), Cat(late.bits, C(Opcode.COMPUTE, 3)))),
+            write.data.eq(Mux(front.valid, Cat(front_bits, front.opcode), Cat(late.bits, compute_opcode))),
             read.addr.eq(self.record),
             read.en.eq(1),
         ]

@@ -51,22 +51,35 @@ class Storer(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "transfer": In(TRANSFER_LAYOUT), "prepare": In(1), "start": In(1), "clear": In(1), "freeze": In(1),
-            "answered": In(1), "active": Out(1), "done": Out(1), "counts": Out(COUNTS_LAYOUT), "error": Out(ERROR_LAYOUT),
-            "store": Out(stream.Signature(store_layout(config), always_ready=True)),
-            "stored": In(config.word_bits),
-            "beats": Out(stream.Signature(config.axi_data_bits)),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "transfer": In(TRANSFER_LAYOUT),
+                "prepare": In(1),
+                "start": In(1),
+                "clear": In(1),
+                "freeze": In(1),
+                "answered": In(1),
+                "active": Out(1),
+                "done": Out(1),
+                "counts": Out(COUNTS_LAYOUT),
+                "error": Out(ERROR_LAYOUT),
+                "store": Out(stream.Signature(store_layout(config), always_ready=True)),
+                "stored": In(config.word_bits),
+                "beats": Out(stream.Signature(config.axi_data_bits)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, transfer, sharing = self.config, self.transfer, activation_sharing(self.config)
         m.submodules.walk = walk = Walk(config)
         m.d.comb += [
-            walk.load.eq(self.prepare), walk.base.eq(transfer.base), walk.rows.eq(transfer.rows),
-            walk.strip_rows.eq(transfer.strip_rows), walk.row_words.eq(transfer.row_words),
-        ]  # fmt: skip
+            walk.load.eq(self.prepare),
+            walk.base.eq(transfer.base),
+            walk.rows.eq(transfer.rows),
+            walk.strip_rows.eq(transfer.strip_rows),
+            walk.row_words.eq(transfer.row_words),
+        ]
 
         # Reading: a word a cycle, while there is room for the entry it belongs to.
         reading = Signal()
@@ -118,8 +131,13 @@ class Storer(wiring.Component):
             m.d.sync += self.active.eq(0)
         with m.If(self.clear):
             m.d.sync += [
-                self.active.eq(0), reading.eq(0), slot.eq(0), used.eq(0), piece.eq(0), arrives.eq(0),
-            ]  # fmt: skip
+                self.active.eq(0),
+                reading.eq(0),
+                slot.eq(0),
+                used.eq(0),
+                piece.eq(0),
+                arrives.eq(0),
+            ]
 
         with m.If(reading & outside):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.OUT_OF_RANGE)]

@@ -28,12 +28,14 @@ class Unpacker(wiring.Component):
 
     def __init__(self, word_bits: int, beat_bits: int) -> None:
         self.sharing = sharing(word_bits, beat_bits)
-        super().__init__({
-            "i": In(stream.Signature(beat_bits)),
-            "o": Out(stream.Signature(word_bits)),
-            "end": In(1),
-            "clear": In(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat_bits)),
+                "o": Out(stream.Signature(word_bits)),
+                "end": In(1),
+                "clear": In(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -34,18 +34,20 @@ class Walk(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "load": In(1),
-            "base": In(24),
-            "rows": In(16),
-            "strip_rows": In(16),
-            "row_words": In(25),
-            "step": In(1),
-            "bank": Out(range(config.strips + 1)),
-            "address": Out(25),
-            "end_of_row": Out(1),
-            "end": Out(1),
-        })
+        super().__init__(
+            {
+                "load": In(1),
+                "base": In(24),
+                "rows": In(16),
+                "strip_rows": In(16),
+                "row_words": In(25),
+                "step": In(1),
+                "bank": Out(range(config.strips + 1)),
+                "address": Out(25),
+                "end_of_row": Out(1),
+                "end": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -55,10 +57,15 @@ class Walk(wiring.Component):
         m.d.comb += [self.end_of_row.eq(words == 0), self.end.eq(self.end_of_row & (rows == 0))]
         with m.If(self.load):
             m.d.sync += [
-                first.eq(self.base), row_words.eq(self.row_words - 1), strip_rows.eq(self.strip_rows - 1),
-                words.eq(self.row_words - 1), rows.eq(self.rows - 1), strip.eq(self.strip_rows - 1),
-                self.bank.eq(0), self.address.eq(self.base),
-            ]  # fmt: skip
+                first.eq(self.base),
+                row_words.eq(self.row_words - 1),
+                strip_rows.eq(self.strip_rows - 1),
+                words.eq(self.row_words - 1),
+                rows.eq(self.rows - 1),
+                strip.eq(self.strip_rows - 1),
+                self.bank.eq(0),
+                self.address.eq(self.base),
+            ]
         with m.Elif(self.step):
             next_strip = self.end_of_row & (strip == 0)
             m.d.sync += [

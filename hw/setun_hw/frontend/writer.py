@@ -1,5 +1,7 @@
 """Write half of the AXI4 master."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -32,19 +34,21 @@ class Writer(wiring.Component):
     quiet: Signal
     error: Signal
     answered: Signal
-    axi: wiring.PureInterface
+    axi: Any
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "i": In(stream.Signature(burst_layout(config))),
-            "data": In(stream.Signature(config.axi_data_bits)),
-            "drain": In(1),
-            "quiet": Out(1),
-            "error": Out(1),
-            "answered": Out(1),
-            "axi": Out(WriteSignature(config)),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(burst_layout(config))),
+                "data": In(stream.Signature(config.axi_data_bits)),
+                "drain": In(1),
+                "quiet": Out(1),
+                "error": Out(1),
+                "answered": Out(1),
+                "axi": Out(WriteSignature(config)),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -67,7 +71,7 @@ class Writer(wiring.Component):
         ]
         m.d.sync += [held.eq(axi.awvalid & ~axi.awready), unfinished.eq(unfinished + announced - answered)]
 
-        # Beats owed to the oldest burst, and to the one announced behind it; an address that becomes valid counts at once.
+        # Beats owed to the oldest burst, and to the one announced behind it; an address counts once it becomes valid.
         owed, owed_next, due = (Signal(range(BURST_BEATS + 1)) for _ in range(3))
         fresh = axi.awvalid & ~held
         given = axi.wvalid & axi.wready

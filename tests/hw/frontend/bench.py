@@ -45,16 +45,26 @@ class Around:
     def surroundings(self, latency: int, interval: int) -> Surroundings:
         """For the reference."""
         return Surroundings(
-            latency=latency, interval=interval, groups=lambda c: self("groups", c), port=lambda c: bool(self("port", c)),
-            room=lambda c: bool(self("room", c)), idle=lambda c: bool(self("idle", c)),
-        )  # fmt: skip
+            latency=latency,
+            interval=interval,
+            groups=lambda c: self("groups", c),
+            port=lambda c: bool(self("port", c)),
+            room=lambda c: bool(self("room", c)),
+            idle=lambda c: bool(self("idle", c)),
+        )
 
 
 class Bench:
     """One front end in Amaranth's simulator."""
 
     def __init__(
-        self, config: Config, *, seed: int = -1, latency: int = 1, interval: int = 1, ragged: random.Random | None = None
+        self,
+        config: Config,
+        *,
+        seed: int = -1,
+        latency: int = 1,
+        interval: int = 1,
+        ragged: random.Random | None = None,
     ) -> None:
         self.config, self.around = config, Around(seed)
         self.dut: Any = FrontEnd(config)
@@ -62,8 +72,9 @@ class Bench:
         self.latency, self.interval = latency, interval
         self.banks = {
             (bank, address): random.Random(bank << 24 | address).getrandbits(config.word_bits)
-            for bank in range(config.strips) for address in range(config.activation_words)
-        }  # fmt: skip
+            for bank in range(config.strips)
+            for address in range(config.activation_words)
+        }
         self.written: list[tuple[int, Opcode, int, int, int]] = []  # cycle, kind, bank, address, data (slice, data)
         self.read: list[tuple[int, int, int]] = []
         self.pushes: list[int] = []
@@ -81,7 +92,9 @@ class Bench:
     def reference(self, descriptors: Sequence[Descriptor]) -> Trace:
         """What should happen."""
         bases = [BASES[region] for region in Region]
-        return Reference(self.config, self.around.surroundings(self.latency, self.interval), bases).run(descriptors, LIST)
+        return Reference(self.config, self.around.surroundings(self.latency, self.interval), bases).run(
+            descriptors, LIST
+        )
 
     async def cycle(self, ctx: SimulatorContext) -> None:
         """One clock cycle."""
@@ -123,7 +136,7 @@ class Bench:
         self._asked.append(place)
         if ctx.get(dut.push):
             self.pushes.append(now)
-            names = [name for name in dut.descriptor.payload.shape().members]
+            names = list(dut.descriptor.payload.shape().members)
             self.pushed.append({name: ctx.get(dut.descriptor.payload[name]) for name in names})
         if ctx.get(dut.front.valid):
             self.records[ctx.get(dut.front.index)] = [ctx.get(getattr(dut.front, name)) for name in RECORD]

@@ -7,8 +7,10 @@ from typing import Any
 from setun_hw.frontend.axi import OKAY
 
 PAYLOADS = {
-    "ar": ("araddr", "arlen", "arsize", "arburst"), "aw": ("awaddr", "awlen", "awsize", "awburst"), "w": ("wdata", "wstrb", "wlast"),
-}  # fmt: skip
+    "ar": ("araddr", "arlen", "arsize", "arburst"),
+    "aw": ("awaddr", "awlen", "awsize", "awburst"),
+    "w": ("wdata", "wstrb", "wlast"),
+}
 
 
 class Memory:
@@ -18,7 +20,9 @@ class Memory:
     answered, with ``slow`` set no beat is taken.
     """
 
-    def __init__(self, axi: Any, data_bits: int, *, latency: int, interval: int, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, axi: Any, data_bits: int, *, latency: int, interval: int, rng: random.Random | None = None
+    ) -> None:
         self.axi, self.size = axi, data_bits // 8
         self.latency, self.interval, self.rng = latency, interval, rng
         self.data: dict[int, int] = {}

@@ -110,9 +110,10 @@ class Reference:
 
     def load(self, d: Transfer, t: int) -> tuple[int, int, int, int]:
         sharing = {
-            Opcode.LOAD_WEIGHTS: weight_sharing, Opcode.LOAD_PARAMETERS: parameter_sharing,
+            Opcode.LOAD_WEIGHTS: weight_sharing,
+            Opcode.LOAD_PARAMETERS: parameter_sharing,
             Opcode.LOAD_ACTIVATIONS: activation_sharing,
-        }[d.opcode](self.config)  # fmt: skip
+        }[d.opcode](self.config)
         places = self.places(d)
         port = self.around.port if d.opcode == Opcode.LOAD_ACTIVATIONS else lambda _cycle: True
         free = t + 1  # first cycle in which a beat can be taken
@@ -183,7 +184,9 @@ class Reference:
                 index, piece = beats[at]
                 at += 1
                 read_until(index)
-                before = self.trace.beats_given[-1] + 1 if piece else max([offered[index], *(r + 1 for r in released[-1:])])
+                before = (
+                    self.trace.beats_given[-1] + 1 if piece else max([offered[index], *(r + 1 for r in released[-1:])])
+                )
                 taken = max(before, asked, self.last_write + self.around.interval)
                 wait_memory += taken - before
                 self.last_write = taken

@@ -9,17 +9,29 @@ from setun_hw import registers
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Descriptor, End, Opcode, Region, Transfer
 from setun_hw.error_codes import ErrorCode
-from setun_hw.registers import Interrupt, Offset, Status
 from setun_hw.registers import Control as Bit
+from setun_hw.registers import Interrupt, Offset, Status
 from setun_hw.top import Accelerator
 from tests.hw.frontend.bench import complete
 from tests.hw.frontend.host import Host
 from tests.hw.frontend.memory import Memory
 
 CONFIG = Config(
-    name="accelerator", rows=2, lanes=2, strips=1, post=1, thresholds=2, code_digits=1, accumulator_bits=8,
-    activation_words=8, weight_words=8, parameter_words=8, axi_data_bits=32, queue_depth=2, counter_records=4,
-)  # fmt: skip
+    name="accelerator",
+    rows=2,
+    lanes=2,
+    strips=1,
+    post=1,
+    thresholds=2,
+    code_digits=1,
+    accumulator_bits=8,
+    activation_words=8,
+    weight_words=8,
+    parameter_words=8,
+    axi_data_bits=32,
+    queue_depth=2,
+    counter_records=4,
+)
 BASES = {Region.PROGRAM: 0x1000, Region.INPUT: 0x2000, Region.OUTPUT: 0x3000, Region.SCRATCH: 0x4000}
 
 
@@ -91,7 +103,7 @@ def test_words_there_and_back_then_an_error_of_the_engine_then_a_reset() -> None
         assert system.memory.bytes(BASES[Region.OUTPUT], 4) == bytes([0x91, 0x06, 0, 0])
         base = await host.read(ctx, Offset.RECORDS)
         records = [[await host.read(ctx, base + 32 * k + 4 * word) for word in range(8)] for k in range(3)]
-        # Latency 3: 32 beats from 3 to 34, act in 36, one beat asked for in 37, there in 40, eight words a beat at most.
+        # Latency 3: 32 beats from 3 to 34, act in 36, one beat asked for in 37 is there in 40.
         assert records[0] == [0, 44, 1, 0, 3, 0, 3, Opcode.LOAD_ACTIVATIONS]
         # Fetched from 44 to 78, act in 80; words read 81..83, given in 86, response in 89.
         assert records[1] == [44, 90, 1, 0, 0, 0, 3, Opcode.STORE_ACTIVATIONS]

@@ -34,10 +34,12 @@ def test_every_register_reads_as_after_reset_and_keeps_what_may_be_written() -> 
         for register in registers.registers(CONFIG):
             assert await host.read(ctx, register.offset) == register.reset, register.name
         written = {
-            "INTERRUPT_ENABLE": 0x3, "WATCHDOG": 0xFFFFFFFF, "LIST": 0xFFFFFF80,
+            "INTERRUPT_ENABLE": 0x3,
+            "WATCHDOG": 0xFFFFFFFF,
+            "LIST": 0xFFFFFF80,
             **{f"{region.name}_BASE_LOW": 0xFFFFFF80 for region in Region},
             **{f"{region.name}_BASE_HIGH": 0xFF for region in Region},
-        }  # fmt: skip
+        }
         for register in registers.registers(CONFIG):
             if register.access is not Access.COMMAND:
                 await host.write(ctx, register.offset, 0xFFFFFFFF, late=register.offset // 4 % 3)
@@ -98,13 +100,28 @@ def test_interrupts_come_once_an_outcome_and_go_when_acknowledged() -> None:
         assert ctx.get(dut.irq)
         await host.write(ctx, Offset.INTERRUPT, 1)
         assert not ctx.get(dut.irq)  # though ``done`` is still there
-        ctx.set(dut.status, {"busy": 0, "done": 0, "error": 1, "draining": 1, "code": ErrorCode.AXI_WRITE, "error_index": 77,
-                             "index": 78, "cycles": 1234, "transfers": 5, "groups": 6})  # fmt: skip
+        ctx.set(
+            dut.status,
+            {
+                "busy": 0,
+                "done": 0,
+                "error": 1,
+                "draining": 1,
+                "code": ErrorCode.AXI_WRITE,
+                "error_index": 77,
+                "index": 78,
+                "cycles": 1234,
+                "transfers": 5,
+                "groups": 6,
+            },
+        )
         await ctx.tick().repeat(2)
         assert ctx.get(dut.irq)
         assert await host.read(ctx, Offset.STATUS) == ErrorCode.AXI_WRITE << 8 | 0b1100
-        values = [await host.read(ctx, o) for o in (
-            Offset.ERROR_INDEX, Offset.DESCRIPTOR, Offset.CYCLES, Offset.TRANSFERS, Offset.GROUPS)]  # fmt: skip
+        values = [
+            await host.read(ctx, o)
+            for o in (Offset.ERROR_INDEX, Offset.DESCRIPTOR, Offset.CYCLES, Offset.TRANSFERS, Offset.GROUPS)
+        ]
         assert values == [77, 78, 1234, 5, 6]
         await host.write(ctx, Offset.CONTROL, Bit.RESET)
         assert not ctx.get(dut.irq)

@@ -14,9 +14,19 @@ from tests.hw.frontend.bench import BASES, LIST, Around, Bench, complete, packed
 from tests.hw.frontend.reference import Reference
 
 SMALL = Config(
-    name="small", rows=4, lanes=4, strips=2, post=2, thresholds=2, code_digits=1, activation_words=512, weight_words=64,
-    parameter_words=64, axi_data_bits=64, counter_records=16,
-)  # fmt: skip
+    name="small",
+    rows=4,
+    lanes=4,
+    strips=2,
+    post=2,
+    thresholds=2,
+    code_digits=1,
+    activation_words=512,
+    weight_words=64,
+    parameter_words=64,
+    axi_data_bits=64,
+    counter_records=16,
+)
 CONFIGS = {
     "words share beats": SMALL,
     "24 bits in 64": SMALL.replace(lanes=12, rows=12, post=4, strips=3),
@@ -29,13 +39,21 @@ TIMINGS = [(1, 1, -1), (7, 1, 1), (3, 4, 2), (40, 1, -1)]
 
 
 def load(config: Config, opcode: Opcode, words: int, **fields: int) -> Transfer:
-    return complete(config, Transfer(opcode=opcode, words=words, packed=int(
-        config.packed_weights and opcode is Opcode.LOAD_WEIGHTS), **fields))  # fmt: skip
+    return complete(
+        config,
+        Transfer(
+            opcode=opcode, words=words, packed=int(config.packed_weights and opcode is Opcode.LOAD_WEIGHTS), **fields
+        ),
+    )
 
 
 def feature_map(config: Config, opcode: Opcode, rows: int, row_words: int, strip_rows: int, **fields: int) -> Transfer:
-    return complete(config, Transfer(
-        opcode=opcode, words=rows * row_words, rows=rows, row_words=row_words, strip_rows=strip_rows, **fields))  # fmt: skip
+    return complete(
+        config,
+        Transfer(
+            opcode=opcode, words=rows * row_words, rows=rows, row_words=row_words, strip_rows=strip_rows, **fields
+        ),
+    )
 
 
 def program(config: Config) -> list[Descriptor]:
@@ -49,7 +67,9 @@ def program(config: Config) -> list[Descriptor]:
         feature_map(config, Opcode.LOAD_ACTIVATIONS, 2 * strips - 1, 13, 2, base=9, offset=0x780, region=Region.INPUT),
         Compute(groups=1),
         Compute(groups=2, after=3),
-        feature_map(config, Opcode.STORE_ACTIVATIONS, 3 * strips, 14, 3, base=11, offset=0xF80, region=Region.OUTPUT, after=2),
+        feature_map(
+            config, Opcode.STORE_ACTIVATIONS, 3 * strips, 14, 3, base=11, offset=0xF80, region=Region.OUTPUT, after=2
+        ),
         feature_map(config, Opcode.STORE_ACTIVATIONS, 1, 1, 1, base=0, offset=0x8000, region=Region.SCRATCH),
         feature_map(config, Opcode.LOAD_ACTIVATIONS, strips, 1, 1, base=511, offset=0x8000, region=Region.SCRATCH),
         load(config, Opcode.LOAD_WEIGHTS, 1, base=0, **offset, after=3),
@@ -57,7 +77,9 @@ def program(config: Config) -> list[Descriptor]:
     ]
 
 
-def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: int, latency: int, interval: int) -> None:
+def run_and_compare(
+    config: Config, descriptors: Sequence[Descriptor], *, seed: int, latency: int, interval: int
+) -> None:
     bench = Bench(config, seed=seed, latency=latency, interval=interval)
     bench.program(descriptors)
     for number, d in enumerate(descriptors):
@@ -93,9 +115,9 @@ def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: 
     # Words on chip, slices of weight words put together.
     digits, slices = slice_digits(config), weight_slices(config)
     arrived = [w for w in bench.written if w[1] != Opcode.LOAD_WEIGHTS or w[2] == slices - 1]
-    assert [(cycle, kind, bank if kind == Opcode.LOAD_ACTIVATIONS else 0, at) for cycle, kind, bank, at, _ in arrived] == [
-        tuple(word) for word in trace.words_written
-    ]
+    assert [
+        (cycle, kind, bank if kind == Opcode.LOAD_ACTIVATIONS else 0, at) for cycle, kind, bank, at, _ in arrived
+    ] == [tuple(word) for word in trace.words_written]
     expected: list[tuple[Opcode, int]] = []
     for d in descriptors:
         if isinstance(d, Transfer) and d.opcode != Opcode.STORE_ACTIVATIONS:
@@ -116,8 +138,11 @@ def run_and_compare(config: Config, descriptors: Sequence[Descriptor], *, seed: 
         if isinstance(d, Transfer) and d.opcode == Opcode.STORE_ACTIVATIONS:
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             outside = bench.memory.bytes(BASES[Region(d.region)] + d.offset, size)
-            places = [(r // d.strip_rows, d.base + r % d.strip_rows * d.row_words + k)
-                      for r in range(d.rows) for k in range(d.row_words)]  # fmt: skip
+            places = [
+                (r // d.strip_rows, d.base + r % d.strip_rows * d.row_words + k)
+                for r in range(d.rows)
+                for k in range(d.row_words)
+            ]
             assert words_outside(config, d, outside) == [bench.banks[place] for place in places]
 
 
@@ -165,7 +190,9 @@ def test_packed_weights_are_decoded() -> None:
 
     bench.simulate(process)
     digits = slice_digits(config)
-    assert [(piece, address) for _, _, piece, address, _ in bench.written] == [(k, 3 + w) for w in range(9) for k in range(3)]
+    assert [(piece, address) for _, _, piece, address, _ in bench.written] == [
+        (k, 3 + w) for w in range(9) for k in range(3)
+    ]
     got = [sum(bench.written[3 * w + k][4] << 2 * digits * k for k in range(3)) for w in range(9)]
     assert [word & (1 << config.weight_word_bits) - 1 for word in got] == words
 
@@ -176,7 +203,9 @@ def test_ragged_handshakes_lose_nothing(seed: int) -> None:
     deep = min(60, config.weight_words - 1)
     descriptors: list[Descriptor] = [
         feature_map(config, Opcode.LOAD_ACTIVATIONS, config.strips, 40, 1, offset=0xF80, region=Region.INPUT),
-        feature_map(config, Opcode.STORE_ACTIVATIONS, 2 * config.strips, 31, 2, base=5, offset=0xF80, region=Region.OUTPUT),
+        feature_map(
+            config, Opcode.STORE_ACTIVATIONS, 2 * config.strips, 31, 2, base=5, offset=0xF80, region=Region.OUTPUT
+        ),
         load(config, Opcode.LOAD_PARAMETERS, deep, offset=0x4000),
         End(),
     ]
@@ -202,7 +231,9 @@ def test_ragged_handshakes_lose_nothing(seed: int) -> None:
         assert [data for _, kind, _, _, data in bench.written if kind == d.opcode] == words
     size = transfer_beats(config, stored) * config.axi_data_bits // 8
     outside = bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset, size)
-    assert words_outside(config, stored, outside) == [bench.banks[b, 5 + k] for b in range(config.strips) for k in range(62)]
+    assert words_outside(config, stored, outside) == [
+        bench.banks[b, 5 + k] for b in range(config.strips) for k in range(62)
+    ]
     # Nothing beside the map was written, and what is unused of its beats is 0.
     assert bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset - 8, 8) == b"\xee" * 8
     assert bench.memory.bytes(BASES[Region.OUTPUT] + stored.offset + size, 8) == b"\xee" * 8

@@ -16,13 +16,31 @@ def test_both_sources_at_once_and_what_is_beyond_the_memory() -> None:
 
     def front(index: int, opcode: Opcode) -> dict[str, int]:
         k = 100 * index
-        return {"valid": 1, "index": index, "opcode": opcode, "start": k, "end": k + 1, "beats": k + 2, "wait_compute": k + 3,
-                "wait_memory": k + 4, "wait_port": k + 5, "words": k + 6}  # fmt: skip
+        return {
+            "valid": 1,
+            "index": index,
+            "opcode": opcode,
+            "start": k,
+            "end": k + 1,
+            "beats": k + 2,
+            "wait_compute": k + 3,
+            "wait_memory": k + 4,
+            "wait_port": k + 5,
+            "words": k + 6,
+        }
 
     def compute(index: int) -> dict[str, int]:
         k = 1000 * index
-        return {"valid": 1, "start": k, "end": k + 1, "steps": k + 2, "wait_load": k + 3, "wait_drain": k + 4, "wait_store": k + 5,
-                "words": k + 6}  # fmt: skip
+        return {
+            "valid": 1,
+            "start": k,
+            "end": k + 1,
+            "steps": k + 2,
+            "wait_load": k + 3,
+            "wait_drain": k + 4,
+            "wait_store": k + 5,
+            "words": k + 6,
+        }
 
     none = {"valid": 0}
 

@@ -7,22 +7,34 @@ import pytest
 from amaranth.sim import SimulatorContext
 
 from setun_hw.config import Config
-from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Region, Transfer
+from setun_hw.descriptor import SIZE, VERSION, Compute, Descriptor, End, Opcode, Region, Transfer
 from setun_hw.error_codes import ErrorCode
 from setun_hw.frontend.axi import SLVERR
 from tests.hw.frontend.bench import BASES, LIST, Bench, complete
 
 CONFIG = Config(
-    name="stops", rows=4, lanes=8, strips=2, post=2, thresholds=2, code_digits=1, activation_words=64, weight_words=16,
-    parameter_words=16, axi_data_bits=32, counter_records=16,
-)  # fmt: skip
+    name="stops",
+    rows=4,
+    lanes=8,
+    strips=2,
+    post=2,
+    thresholds=2,
+    code_digits=1,
+    activation_words=64,
+    weight_words=16,
+    parameter_words=16,
+    axi_data_bits=32,
+    counter_records=16,
+)
 INPUT = {"region": Region.INPUT}
 GOOD: list[Descriptor] = [
     complete(CONFIG, Transfer(opcode=Opcode.LOAD_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, **INPUT)),
-    complete(CONFIG, Transfer(
-        opcode=Opcode.STORE_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, region=Region.OUTPUT)),
+    complete(
+        CONFIG,
+        Transfer(opcode=Opcode.STORE_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, region=Region.OUTPUT),
+    ),
     End(),
-]  # fmt: skip
+]
 #: where the program that must run afterwards lies
 AGAIN = 0x800
 
@@ -70,9 +82,15 @@ async def finish(ctx: SimulatorContext, bench: Bench) -> None:
 
 
 def stop(
-    program: Sequence[Descriptor | bytes], code: ErrorCode, index: int, *, prepare: Callable[[Bench], None] = lambda bench: None,
-    watchdog: int = 0, ragged: int | None = None, latency: int = 5,
-) -> Bench:  # fmt: skip
+    program: Sequence[Descriptor | bytes],
+    code: ErrorCode,
+    index: int,
+    *,
+    prepare: Callable[[Bench], None] = lambda bench: None,
+    watchdog: int = 0,
+    ragged: int | None = None,
+    latency: int = 5,
+) -> Bench:
     """Run a program that must stop so, then a good one."""
     bench = Bench(CONFIG, latency=latency, ragged=None if ragged is None else random.Random(ragged))
     data = b"".join(d if isinstance(d, bytes) else d.pack() for d in program)
@@ -109,9 +127,9 @@ def stop(
     [
         (raw(GOOD[0], 9, 1, mend=False), ErrorCode.BAD_CHECK),
         (bytes(SIZE), ErrorCode.BAD_CHECK),
-        (raw(GOOD[0], 0, int(Opcode.LOAD_ACTIVATIONS) | 2 << 8, mend=True), ErrorCode.BAD_VERSION),
-        (raw(GOOD[0], 0, 6 | 1 << 8, mend=True), ErrorCode.BAD_OPCODE),
-        (raw(GOOD[0], 0, 255 | 1 << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (raw(GOOD[0], 0, int(Opcode.LOAD_ACTIVATIONS) | VERSION + 1 << 8, mend=True), ErrorCode.BAD_VERSION),
+        (raw(GOOD[0], 0, 6 | VERSION << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (raw(GOOD[0], 0, 255 | VERSION << 8, mend=True), ErrorCode.BAD_OPCODE),
         (transfer(rows=0), ErrorCode.BAD_FIELD),
         (transfer(strip_rows=0), ErrorCode.BAD_FIELD),
         (transfer(row_words=0), ErrorCode.BAD_FIELD),
@@ -173,11 +191,13 @@ def test_errors_of_writes() -> None:
 @pytest.mark.parametrize("ragged", [None, 1])
 @pytest.mark.parametrize("at", [3, 60, 61, 94, 96, 97, 105, 110, 122, 123])
 def test_a_memory_that_falls_silent_is_not_awaited_for_ever(at: int, ragged: int | None) -> None:
-    """``at`` counts words on the bus before it does; whatever was begun is brought to its end once memory answers again."""
+    """``at`` counts beats before it does; whatever was begun comes to its end once memory answers again."""
     long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
     program = [
-        complete(CONFIG, transfer(**long)), complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)), *GOOD,
-    ]  # fmt: skip
+        complete(CONFIG, transfer(**long)),
+        complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)),
+        *GOOD,
+    ]
     bench = Bench(CONFIG, latency=4, ragged=None if ragged is None else random.Random(ragged))
     bench.program(program)
     bench.memory.fill(BASES[Region.INPUT], bytes(range(256)))
@@ -222,8 +242,10 @@ def test_a_dependency_that_never_comes_true_is_a_timeout() -> None:
 def test_soft_reset_in_the_midst_of_anything(at: int, ragged: int | None) -> None:
     long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
     program = [
-        complete(CONFIG, transfer(**long)), complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)), *GOOD,
-    ]  # fmt: skip
+        complete(CONFIG, transfer(**long)),
+        complete(CONFIG, transfer(Opcode.STORE_ACTIVATIONS, **long)),
+        *GOOD,
+    ]
     bench = Bench(CONFIG, latency=6, ragged=None if ragged is None else random.Random(ragged))
     bench.program(program)
     bench.memory.fill(BASES[Region.INPUT], bytes(range(256)))
