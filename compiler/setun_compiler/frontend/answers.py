@@ -63,30 +63,31 @@ class Answers:
                 flip = to_flip(table, weights)
                 table = steps.mirrored(table, flip, -source.low)
                 source = replace(source, weights=np.where(flip[:, None, None, None], -weights, weights))
-            self._emit(demand.feature.name, source, demand.feature.name, None, table)
+            self._emit(demand.name, source, demand.feature.name, None, table, demand.at)
         elif demand.levels is not None:
             assert isinstance(source, Real)
             real, post = zoomed(source, demand, self.precision)
-            self._emit(demand.feature.name, real, demand.feature.name, None, post)
+            self._emit(demand.name, real, demand.feature.name, None, post, demand.at)
         elif demand.fixed:
             self._fixed(demand, None)
         else:
             real, post = self._lines(demand)
             if demand.rounded is not None and isinstance(source, Linear):
                 self._compare(demand, source, post)
-            self._emit(demand.feature.name, real, demand.feature.name, None, post)
+            self._emit(demand.name, real, demand.feature.name, None, post, demand.at)
 
     def _fixed(self, demand: Demand, codes: Demand | None) -> None:
         """The layer of a fixed-point feature, and of codes compared with it."""
         real, post = self._lines(demand)
-        name = demand.source.name if codes is None else codes.feature.name
+        name = demand.source.name if codes is None else codes.name
         if codes is not None:
             inner = _of(codes, demand)
             assert inner is not None
             post = replace(post, threshold=codes_of_out(codes, demand, inner))
         target = codes.feature.name if codes is not None else None
         taken = {layer.name for layer in self.layers}
-        self._emit(self.unique(name) if name in taken else name, real, target, demand.feature.name, post)
+        at = codes.at if codes is not None else (0, 0, 0)
+        self._emit(self.unique(name) if name in taken else name, real, target, demand.feature.name, post, at)
 
     def _lines(self, demand: Demand) -> tuple[Real, Affine]:
         assert demand.out is not None
@@ -111,8 +112,9 @@ class Answers:
             )
 
     def _emit(
-        self, name: str, source: Mapped, target: str | None, fixed: str | None, post: Threshold | Raw | Affine
-    ) -> None:
+        self, name: str, source: Mapped, target: str | None, fixed: str | None, post: Threshold | Raw | Affine,
+        at: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:  # fmt: skip
         linear = source if isinstance(source, Linear) else source.linear
         operand = source.operand if isinstance(source, Real) else None
         residual = None
@@ -123,7 +125,7 @@ class Answers:
             )  # fmt: skip
         layer = Layer(
             name=name, source=None, target=target, fixed=fixed, weights=None, pool=source.pool, residual=residual,
-            post=post, at=(0, 0, 0),
+            post=post, at=at,
         )  # fmt: skip
         if linear is not None:
             layer = replace(
@@ -224,7 +226,7 @@ def view(name: str, stored: Stored, groups: int, rows: int = 1, cols: int = 1, s
 def _recoded(demand: Demand, fixed: Demand, inner: Expression) -> Demand:
     """The same demand on the stored feature: a layer without weights."""
     assert fixed.out is not None
-    source = view(demand.feature.name, Stored(feature=fixed.feature, scale=fixed.out.scale), fixed.feature.channels)
+    source = view(demand.name, Stored(feature=fixed.feature, scale=fixed.out.scale), fixed.feature.channels)
     levels = steps.find_steps(inner, source.low, source.high) if demand.levels is not None else None
     rounded = demand.rounded
     if rounded is not None:

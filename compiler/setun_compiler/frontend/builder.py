@@ -4,7 +4,7 @@ A tensor can be needed as codes (to be convolved) and in fixed point (to be adde
 is known only after the last operator was seen, so demands are collected per source and answered in ``finish``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -184,11 +184,33 @@ class Builder:
         name = source.name if not mine else self.unique(source.name)
         feature = Feature(name=name, channels=channels, rows=rows, cols=cols, low=low, high=high)
         demand = Demand(
-            source=source, value=value, feature=self.add_feature(feature), out=out, levels=levels, code_grid=code_grid,
-            rounded=rounded,  # type: ignore[arg-type]
+            source=source, value=value, feature=self.add_feature(feature), name=name, out=out, levels=levels,
+            code_grid=code_grid, rounded=rounded,  # type: ignore[arg-type]
         )  # fmt: skip
         mine.append(demand)
         return demand
+
+    # -- collections --------------------------------------------------------------------------
+    def snapshot(self) -> tuple[object, ...]:
+        """What ``restore`` needs to take back all that was demanded since."""
+        demands = {key: list(found) for key, found in self.demands.items()}
+        parts = (self.features, self._settled, self._stored, self._views, self._names)
+        return demands, *(part.copy() for part in parts), list(self.notes), self.port
+
+    def restore(self, before: tuple[object, ...]) -> None:
+        """Take back everything since ``snapshot``."""
+        (
+            self.demands, self.features, self._settled, self._stored, self._views, self._names, self.notes, self.port,
+        ) = before  # type: ignore[assignment]  # fmt: skip
+
+    def move(self, settled: Settled, target: Feature, at: tuple[int, int, int]) -> None:
+        """Let a feature that was just settled be a piece of another one."""
+        for found in self.demands.values():
+            for place, demand in enumerate(found):
+                if demand.feature is settled.feature:
+                    found[place] = replace(demand, feature=target, at=at)
+        del self.features[settled.feature.name]
+        self._settled = {key: value for key, value in self._settled.items() if value is not settled}
 
     # -- fixed point --------------------------------------------------------------------------
     def store(self, tensor: Tensor) -> Stored:
@@ -202,7 +224,8 @@ class Builder:
             channels, rows, cols = source.shape
             name = self.unique(f"{source.name}.fixed")
             feature = Feature(name=name, channels=channels, rows=rows, cols=cols, low=out.low, high=out.high)
-            demand = Demand(source=source, value=value, feature=self.add_feature(feature), out=out, fixed=True)
+            self.add_feature(feature)
+            demand = Demand(source=source, value=value, feature=feature, name=name, out=out, fixed=True)
             self.demands.setdefault(id(source), []).append(demand)
             self._stored[key] = Stored(feature=feature, scale=out.scale)
         return self._stored[key]

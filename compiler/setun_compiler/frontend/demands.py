@@ -30,6 +30,7 @@ class Demand:
     source: Mapped
     value: Expression
     feature: Feature
+    name: str  #: of the layer that makes it, unless that makes more
     #: for residual memory, not for the banks
     fixed: bool = False
     out: OutGrid | None = None
@@ -37,6 +38,8 @@ class Demand:
     code_grid: Grid | None = None
     #: the model's own quantizer, where it decides the grid
     rounded: "Rounded | None" = None
+    #: where in the feature it goes: channel, row and column
+    at: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,7 +152,8 @@ def _global(node: Node, x: Inputs) -> Array:
     return np.asarray(function(value, axis=tuple(range(2, value.ndim)), keepdims=True), value.dtype)
 
 
-def _gemm(node: Node, x: Inputs) -> Array:
+def gemm(node: Node, x: Inputs) -> Array:
+    """Gemm of floats."""
     a, b = present(node, x, 0), present(node, x, 1)
     a = a.T if node.integer("transA", 0) else a
     b = b.T if node.integer("transB", 0) else b
@@ -171,6 +172,6 @@ def _reduce_axes(node: Node, x: Inputs) -> Array:
 
 _RUN = {
     "Conv": _conv, "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global, "GlobalMaxPool": _global,
-    "Gemm": _gemm, "MatMul": lambda node, x: present(node, x, 0) @ present(node, x, 1),
+    "Gemm": gemm, "MatMul": lambda node, x: present(node, x, 0) @ present(node, x, 1),
     "ReduceMean": _reduce_axes, "ReduceMax": _reduce_axes,
 }  # fmt: skip

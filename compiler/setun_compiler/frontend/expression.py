@@ -86,6 +86,29 @@ class Expression:
             made[part.serial] = None if lost else Expression(node=part.node, arguments=tuple(arguments))
         return made[self.serial]
 
+    def rebased_leaf(self, inner: "Expression") -> "Expression":
+        """The expression with ``inner`` in the place of the leaf."""
+        found = self.rebased(self.leaf, inner)
+        assert found is not None
+        return found
+
+    def sliced(self, start: int, stop: int, groups: int) -> "Expression":
+        """The expression for groups start..stop-1 alone; itself, where it has no constants per group."""
+        made: dict[int, Expression] = {}
+        changed = False
+        for part in self.parts():
+            arguments: list[Expression | Array | None] = []
+            for argument in part.arguments:
+                if isinstance(argument, Expression):
+                    arguments.append(made[argument.serial])
+                elif argument is not None and argument.shape[0] == groups > 1:
+                    arguments.append(argument[start:stop])
+                    changed = True
+                else:
+                    arguments.append(argument)
+            made[part.serial] = part if not part.arguments else Expression(node=part.node, arguments=tuple(arguments))
+        return made[self.serial] if changed else self
+
     @property
     def leaf(self) -> "Expression":
         """The leaf the expression stands on."""

@@ -108,7 +108,7 @@ class InputReader:
     builder: Builder
     input_range: tuple[float, float] | None
     calibration: Array | None
-    _done: tuple[tuple[int, tuple[int, ...], bytes, bool], Settled] | None = None
+    _done: tuple[tuple[int, tuple[int, ...], bytes], Settled] | None = None
 
     def settle(self, value: Expression, index: Integers, padded: bool) -> Settled:
         """The feature the input fills.
@@ -120,7 +120,7 @@ class InputReader:
         ModelError
             When the leading operators do not leave small integers, or the order of elements is not a transposition.
         """
-        key = (value.serial, index.shape, index.tobytes(), padded)
+        key = (value.serial, index.shape, index.tobytes())
         if self._done is None:
             self._done = key, self._settle(value, index, padded)
         elif self._done[0] != key:

@@ -1,6 +1,6 @@
 """Linear operators: Conv, Gemm, MatMul and averages become integer convolutions of a settled feature."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from setun_compiler.frontend.fixed_point import sums_range
 from setun_compiler.frontend.graph import Array, Node
 from setun_compiler.frontend.grid import Floats, Integers
 from setun_compiler.frontend.inputs import InputReader
-from setun_compiler.frontend.tensors import Average, Input, Linear, Mapped, Real, Settled, Tensor, scaled
+from setun_compiler.frontend.tensors import Average, Collection, Input, Linear, Mapped, Real, Settled, Tensor, scaled
 from setun_compiler.frontend.weights import FloatLayers, IntegerWeights, recognise
 from setun_compiler.frontend.windows import Geometry, Padding, geometry
 
 #: how far from an integer the code of the real 0 may lie
 CLOSE = 1e-3
 
-def natural(source: Mapped) -> Integers:
+def natural(source: Mapped | Collection) -> Integers:
     """Positions of a map in their own order, (channels, rows, cols)."""
     return np.arange(int(np.prod(source.shape, dtype=np.int64))).reshape(source.shape)
 
@@ -31,6 +31,9 @@ class LinearOperators:
     builder: Builder
     reader: InputReader
     float_layers: FloatLayers = "quantise"
+    #: features of collections, by source and chain, and what keeps their sources alive
+    collected: dict[tuple[int, int], Settled] = field(default_factory=dict)
+    kept: list[Collection] = field(default_factory=list)
 
     def conv(self, node: Node, tensor: Tensor, weight: Array, bias: Array | None) -> Tensor:
         """Conv with constant weights."""
@@ -84,7 +87,7 @@ class LinearOperators:
                 )
                 return self.convolve(node, settled, wide, bias, groups, Geometry(kernel=average.kernel, stride=stride))
         settled = self.settle(tensor, planes, padded=any(shape.padding))
-        if isinstance(source, Mapped) and not _in_order(source, planes):
+        if not isinstance(source, Input) and not _in_order(source, planes):
             weight = _spread(node, source, planes, weight, groups)
         return self.convolve(node, settled, weight, bias, groups, shape)
 
@@ -92,6 +95,8 @@ class LinearOperators:
         """The feature a tensor becomes; ``planes`` is the order in which an input is read."""
         if isinstance(tensor.source, Input):
             return self.reader.settle(tensor.value, planes, padded)
+        if isinstance(tensor.source, Collection):
+            return self.collected[id(tensor.source), tensor.value.serial]
         return self.builder.settle(tensor)
 
     def dense(self, node: Node, tensor: Tensor, rows: Integers, weight: Array, bias: Floats) -> Tensor:
@@ -100,6 +105,13 @@ class LinearOperators:
             return self._each_position(node, tensor, rows, weight, bias)
         source, positions = tensor.source, rows[0]
         taken = positions >= 0
+        if isinstance(source, Input) and (step := _step_of(source, positions)) is not None:
+            settled, crop = self._step(tensor, step)
+            codes = self._recognised(node, settled, weight, np.arange(positions.size))
+            constant = bias + weight.astype(np.float64) @ settled.offset
+            codes = replace(codes, codes=codes.codes[:, :, None, None])
+            linear, value = self._finish(node, settled, codes, constant, Geometry(kernel=(1, 1), padding=crop))
+            return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
         if isinstance(source, Input):
             everything = np.arange(source.groups).reshape(-1, 1, 1)
             settled = self.settle(tensor, everything, padded=False)
@@ -145,6 +157,23 @@ class LinearOperators:
         shape = Geometry(kernel=(feature.rows, feature.cols))
         linear, value = self._finish(node, settled, replace(codes, codes=spread), constant, shape)
         return Tensor(source=linear, value=value, index=np.arange(weight.shape[0])[None])
+
+    def _step(self, tensor: Tensor, step: int) -> tuple[Settled, Padding]:
+        """One step of an input sequence: the sequence as one row of a map, and what to crop of it."""
+        source = tensor.source
+        assert isinstance(source, Input)
+        steps, features = source.shape
+        planes = np.arange(steps * features).reshape(steps, features).T.reshape(features, 1, steps)
+        return self.settle(tensor, planes, padded=False), (0, -step, 0, step + 1 - steps)
+
+    def copied(self, node: Node, tensor: Tensor) -> Tensor:
+        """A copy of a tensor made by an identity layer; of the input, perhaps one step of a sequence."""
+        source = tensor.source
+        if isinstance(source, Input) and (step := _step_of(source, tensor.index.ravel())) is not None:
+            settled, crop = self._step(tensor, step)
+            return self._identity(node, tensor, settled, Geometry(kernel=(1, 1), padding=crop))
+        shape = (1, 1) if tensor.index.ndim == 2 else (1, *tensor.index.shape[2:])[-2:]
+        return self.identity(node, tensor, tensor.index.reshape(tensor.index.shape[1], *shape))
 
     def row_means(
         self, node: Node, source: Real, value: Expression, positions: Integers, weight: Array, bias: Floats
@@ -231,10 +260,12 @@ class LinearOperators:
 
     def identity(self, node: Node, tensor: Tensor, planes: Integers) -> Tensor:
         """A layer that passes a tensor through unchanged, each channel with a weight of 1."""
-        settled = self.settle(tensor, planes, padded=False)
+        return self._identity(node, tensor, self.settle(tensor, planes, padded=False), Geometry(kernel=(1, 1)))
+
+    def _identity(self, node: Node, tensor: Tensor, settled: Settled, shape: Geometry) -> Tensor:
         ones = np.ones((settled.feature.channels, 1, 1, 1), np.int64)
-        name = self.builder.unique(node.name or node.outputs[0])
-        linear = make_linear(name, node, settled, ones, Geometry(kernel=(1, 1)), settled.feature.channels)
+        name = self.builder.unique(f"{node.name or node.outputs[0]}.copy")
+        linear = make_linear(name, node, settled, ones, shape, settled.feature.channels)
         index = natural(linear).reshape(tensor.index.shape)
         return Tensor(source=linear, value=scaled(name, settled.scale, settled.offset), index=index)
 
@@ -256,6 +287,14 @@ class LinearOperators:
         if not any(shape.padding):
             linear = replace(linear, average=Average(kernel=shape.kernel, stride=shape.stride))
         return linear, scaled(name, settled.scale, settled.offset, shape.kernel[0] * shape.kernel[1])
+
+
+def _step_of(source: Input, positions: Integers) -> int | None:
+    """Which step of an input sequence (steps, features) the positions are, if they are all of one."""
+    if len(source.shape) != 2 or source.shape[0] < 2 or positions.size != source.shape[1]:
+        return None
+    step = int(positions[0]) // positions.size
+    return step if np.array_equal(positions, step * positions.size + np.arange(positions.size)) else None
 
 
 def is_whole_mean(source: Real) -> bool:
@@ -288,7 +327,7 @@ def make_linear(
             f"{node}: weights for {codes.shape[1] * groups} channels, but its input has {feature.channels}"
         )
     low, high = feature.low, feature.high
-    if any(shape.padding):
+    if max(shape.padding) > 0:
         pad_value = _zero_code(node, settled) if pad_value is None else pad_value
         low, high = min(low, pad_value), max(high, pad_value)
     positive = np.maximum(codes, 0).sum(axis=(1, 2, 3))
@@ -318,7 +357,7 @@ def _bias(node: Node, bias: Array | None, channels: int) -> Floats:
     return np.broadcast_to(bias.astype(np.float64).reshape(-1), channels).copy()
 
 
-def _in_order(source: Mapped, planes: Integers) -> bool:
+def _in_order(source: Mapped | Collection, planes: Integers) -> bool:
     return planes.shape == source.shape and np.array_equal(planes, natural(source))
 
 
@@ -336,7 +375,7 @@ def _without_border(node: Node, planes: Integers) -> tuple[Integers, Padding]:
     return core, (int(rows[0]), int(cols[0]), planes.shape[1] - 1 - int(rows[-1]), planes.shape[2] - 1 - int(cols[-1]))
 
 
-def _spread(node: Node, source: Mapped, planes: Integers, weight: Array, groups: int) -> Array:
+def _spread(node: Node, source: Mapped | Collection, planes: Integers, weight: Array, groups: int) -> Array:
     """Weights for all of a map's channels, when a convolution reads some of them, or in another order."""
     size = source.shape[1] * source.shape[2]
     channel = planes[:, 0, 0] // size

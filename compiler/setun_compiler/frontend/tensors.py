@@ -135,8 +135,36 @@ class Real:
         return self.linear is None and self.bent is None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Collection:
+    """Branches one behind the other along the channels (Concat); the leaf of a channel is its branch's value."""
+
+    name: str
+    shape: tuple[int, int, int]  #: channels, rows and columns
+    parts: "tuple[Tensor, ...]"
+    channels: tuple[int, ...]  #: of each part
+
+    @property
+    def groups(self) -> int:
+        """Channels."""
+        return self.shape[0]
+
+    def group_of(self, index: Integers) -> Integers:
+        """The channel of each position in the map."""
+        return index // (self.shape[1] * self.shape[2])
+
+    def of_parts(self, value: Expression) -> "list[Tensor]":
+        """The parts with a chain on the collection applied to each."""
+        found, start = [], 0
+        for part, count in zip(self.parts, self.channels, strict=True):
+            chain = value.sliced(start, start + count, self.groups).rebased_leaf(part.value)
+            found.append(Tensor(source=part.source, value=chain, index=part.index))
+            start += count
+        return found
+
+
 Mapped = Linear | Real
-Source = Input | Linear | Real
+Source = Input | Linear | Real | Collection
 
 
 def leaf_range(source: Mapped) -> tuple[Floats, Floats]:

@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from setun_compiler.frontend.builder import Builder
+from setun_compiler.frontend.collect import collect, concat, mapped_parts
 from setun_compiler.frontend.elementwise import ELEMENTWISE, aligned, check_inputs
 from setun_compiler.frontend.errors import ModelError, printable
+from setun_compiler.frontend.evaluate import gemm
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fold import FOLDED, Folder, concatenate, shape_of
 from setun_compiler.frontend.graph import Array, Graph, Node
@@ -17,7 +19,7 @@ from setun_compiler.frontend.layout import LAYOUT, axes_of, pad_widths, sized
 from setun_compiler.frontend.linear import LinearOperators
 from setun_compiler.frontend.pooling import Pooling
 from setun_compiler.frontend.joins import join
-from setun_compiler.frontend.tensors import Input, Mapped, Source, Tensor, per_group, synthetic
+from setun_compiler.frontend.tensors import Collection, Input, Mapped, Source, Tensor, per_group, synthetic
 from setun_compiler.frontend.weights import FloatLayers
 
 Known = Tensor | Array
@@ -103,6 +105,8 @@ class Tracer:
         if (node.domain, node.op) in ELEMENTWISE:
             check_inputs(node)
         if not tensors:
+            if node.op == "Gemm":
+                return [gemm(node, constants)]
             if node.op in LINEAR[:2] or node.op in POOLING:
                 raise ModelError(f"{node} works on constants only, which is not supported")
             return list(self.folder.fold(node, constants))
@@ -132,7 +136,10 @@ class Tracer:
             weight = constants[1] if len(constants) > 1 else None
             if weight is None:
                 raise ModelError(f"{node} lacks its weights")
-            return [self.operators.conv(node, first, weight, constants[2] if len(constants) > 2 else None)]
+            bias = constants[2] if len(constants) > 2 else None
+            if isinstance(first.source, Collection) and collect(node, first, self.operators) is None:
+                raise ModelError(f"{node}: reads branches whose integers stand for different real values")
+            return [self.operators.conv(node, first, weight, bias)]
         return [self._pool(node, first, constants)]
 
     def _elementwise(self, node: Node, inputs: tuple[Known | None, ...]) -> Tensor:
@@ -225,16 +232,38 @@ class Tracer:
                 raise ModelError(f"{node}: a bias of shape {list(constant.shape)} does not fit {outputs} outputs")
             bias = np.broadcast_to(constant.astype(np.float64) * beta, (1, outputs))[0].copy()
         weight = b.T if alpha == 1 else b.T * np.asarray(alpha, b.dtype)
+        if isinstance(tensor.source, Collection) and collect(node, tensor, self.operators) is None:
+            if a.size != a.shape[-1]:
+                raise ModelError(f"{node}: reads branches whose integers stand for different real values")
+            result = self._in_parts(node, tensor, a.reshape(-1), weight, bias)
+            return Tensor(source=result.source, value=result.value, index=result.index.reshape(out_shape))
         result = self.operators.dense(node, tensor, a.reshape(-1, a.shape[-1]), weight, bias)
         index = result.index.reshape(out_shape)
         return Tensor(source=result.source, value=result.value, index=np.swapaxes(index, -1, -2) if swapped else index)
+
+    def _in_parts(self, node: Node, tensor: Tensor, positions: Array, weight: Array, bias: Array) -> Tensor:
+        """A fully connected layer on branches that share no integers: the sum of one for each branch."""
+        source = tensor.source
+        assert isinstance(source, Collection)
+        total: Tensor | None = None
+        start = 0
+        for part in source.of_parts(tensor.value):
+            mine = (positions >= start) & (positions < start + part.index.size)
+            rows = part.index.ravel()[positions[mine] - start][None]
+            start += part.index.size
+            if not mine.any():
+                continue
+            made = self.operators.dense(node, part, rows, weight[:, mine], bias if total is None else 0 * bias)
+            total = made if total is None else join(node, total, made, self.operators, lambda source: True)
+        assert total is not None
+        return total
 
     def _concat(self, node: Node, inputs: tuple[Known | None, ...], tensors: list[Tensor]) -> Tensor:
         first = tensors[0]
         if len(tensors) < len(inputs) or any(
             x.source is not first.source or x.value is not first.value for x in tensors
         ):
-            raise ModelError(f"{node} joins branches of the network, which is not supported yet")
+            return concat(node, inputs, self.operators)
         index = concatenate(node, [tensor.index for tensor in tensors])
         return Tensor(source=first.source, value=first.value, index=index)
 
@@ -247,6 +276,10 @@ class Tracer:
         return Tensor(source=tensor.source, value=tensor.value, index=np.pad(tensor.index, widths, constant_values=-1))
 
     def _pool(self, node: Node, tensor: Tensor, constants: tuple[Array | None, ...]) -> Tensor:
+        parts = mapped_parts(tensor)
+        if parts is not None:
+            joining = replace(node, op="Concat", attributes={"axis": 1})
+            return concat(joining, tuple(self._pool(node, part, constants) for part in parts), self.operators)
         if node.op in ("MaxPool", "AveragePool"):
             kernel = node.integers("kernel_shape", ())
             return (
