@@ -36,12 +36,13 @@ def vgg_s(net: Builder, size: int = 32, width: int = 1) -> tuple[Value, Value]:
 def cutie(net: Builder, size: int = 32, width: int = 1) -> tuple[Value, Value]:
     """CUTIE's public CIFAR-10 network at the silicon's 96 channels, thermometer-coded input (arXiv 2011.01713)."""
     channels = 96 // width
-    source = x = Value("input", (channels, size, size), 0.78)
+    source = Value("input", (channels, size, size))
+    x = net.trits(source)
     for index in range(7):
         x = _block(net, x, channels)
         if index in (2, 4, 6):
             x = net.max_pool(x, 2, 2)
-    x = net.ternary(net.batch_norm(net.average_pool(net.conv(x, channels, 3), size // 8, size // 8)))
+    x = net.average_pool(_block(net, x, channels), size // 8, size // 8)
     return source, net.linear(net.flatten(x), 10)
 
 

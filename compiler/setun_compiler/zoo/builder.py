@@ -125,6 +125,13 @@ class Builder:
         self.node("DequantizeLinear", [integers, *names], label)
         return Value(label, x.shape, x.spread)
 
+    def trits(self, x: Value) -> Value:
+        """The nearest trit, for inputs that are trits already."""
+        label = self.label("trits")
+        bounds = [self.constant(f"{label}.{key}", np.array(value, np.float32)) for key, value in (("low", -1), ("high", 1))]
+        self.node("Round", [self.node("Clip", [x.name, *bounds], f"{label}.clip")], label)
+        return Value(label, x.shape, 0.78)
+
     def rprelu(self, x: Value) -> Value:
         """PReLU(x - a) + b with a, b and slope for each channel; about one slope in seven is negative (ReActNet)."""
         label = self.label("rprelu")
