@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import ADVANCE_LAYOUT, COMPUTE_LAYOUT, LOOPS, index_bits
+from setun_hw.engine.layout import ADVANCE_LAYOUT, LOOPS, compute_layout, index_bits
 from setun_hw.engine.loops import follow_loops, select
 
 #: bits of a column, beside the map too: two windows of 255 positions 255 columns apart overshoot a map of 65535
@@ -21,7 +21,7 @@ class ActivationWalk(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(COMPUTE_LAYOUT)``  valid from the cycle of ``start`` on
+    descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``                    go to the first step
     step : ``In(1)``                     go to the next step
     advance : ``In(ADVANCE_LAYOUT)``     the loop that goes on then
@@ -44,7 +44,7 @@ class ActivationWalk(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "descriptor": In(COMPUTE_LAYOUT),
+                "descriptor": In(compute_layout(config)),
                 "start": In(1),
                 "step": In(1),
                 "advance": In(ADVANCE_LAYOUT),
@@ -66,8 +66,8 @@ class ActivationWalk(wiring.Component):
     def _follow(self, m: Module, registers: dict[str, Signal], moved: Value, first: Value) -> None:
         follow_loops(m, registers, moved=moved, first=first, start=self.start, step=self.step, advance=self.advance)
 
-    def _rows(self, m: Module) -> tuple[Signal, Signal, Signal]:
-        """Row within the strip, strip shift; whether the row loop that goes on leaves the strip."""
+    def _rows(self, m: Module) -> tuple[Signal, Signal, dict[str, Value]]:
+        """Row within the strip, strip shift; whether the next row of each row loop lies in the next strip."""
         d, advance, strips = self.descriptor, self.advance, self.config.strips
         steps = {"kernel_row": d.kernel_row_step, "pool_row": d.pool_row_step, "row": d.row_step}
         shift_shape = range(-1, strips + 1)  # P stands for every shift that reaches past the last bank
@@ -76,16 +76,18 @@ class ActivationWalk(wiring.Component):
         headroom = {loop: Signal(signed(17), name=f"{loop}_headroom") for loop in steps}
         m.d.sync += [headroom[loop].eq(d.in_strip_rows - steps[loop]) for loop in steps]
 
-        old_row, old_shift, distance = Signal(16), Signal(shift_shape), Signal(8)
-        excess, wraps, new_row, new_shift = Signal(signed(18)), Signal(), Signal(16), Signal(shift_shape)
+        # Whether a loop's next row leaves the strip is known before it is known which loop goes on.
+        excess = {loop: Signal(signed(18), name=f"{loop}_excess") for loop in steps}
+        m.d.comb += [excess[loop].eq(rows[loop] - headroom[loop]) for loop in steps]
+        wraps = {loop: excess[loop] >= 0 for loop in steps}
+        new_row, new_shift = Signal(16), Signal(shift_shape)
         m.d.comb += [
-            old_row.eq(select((advance[loop], rows[loop]) for loop in steps)),
-            old_shift.eq(select((advance[loop], shifts[loop]) for loop in steps)),
-            distance.eq(select((advance[loop], steps[loop]) for loop in steps)),
-            excess.eq(old_row - select((advance[loop], headroom[loop]) for loop in steps)),
-            wraps.eq(excess >= 0),
-            new_row.eq(Mux(wraps, excess, old_row + distance)),
-            new_shift.eq(Mux(wraps & (old_shift != strips), old_shift + 1, old_shift)),
+            new_row.eq(
+                select((advance[loop], Mux(wraps[loop], excess[loop], rows[loop] + steps[loop])[:16]) for loop in steps)
+            ),
+            new_shift.eq(
+                select((advance[loop], shifts[loop] + (wraps[loop] & (shifts[loop] != strips))) for loop in steps)
+            ),
         ]
         above = d.pad_top > 0
         self._follow(m, rows, new_row, (Mux(above, d.in_strip_rows, 0) - d.pad_top)[:16])
@@ -103,7 +105,7 @@ class ActivationWalk(wiring.Component):
         self._follow(m, columns, new, -d.pad_left)
         return columns["kernel_col"]
 
-    def _addresses(self, m: Module, wraps: Signal) -> None:
+    def _addresses(self, m: Module, wraps: dict[str, Value]) -> None:
         d, advance, bits = self.descriptor, self.advance, len(self.address)
         group_words = Value.cast(0)  # the only product: in_digits has few bits
         for k in range(4):
@@ -127,7 +129,7 @@ class ActivationWalk(wiring.Component):
         moved = Signal(bits)
         stride = select((advance[loop], strides[loop][:bits]) for loop in LOOPS if loop not in wrapped)
         for loop in wrapped:
-            stride |= Mux(advance[loop], Mux(wraps, wrapped[loop], strides[loop][:bits]), 0)
+            stride |= Mux(advance[loop], Mux(wraps[loop], wrapped[loop], strides[loop][:bits]), 0)
         m.d.comb += moved.eq(select((advance[loop], addresses[loop]) for loop in LOOPS) + stride)
         self._follow(m, addresses, moved, d.in_start[:bits])
         m.d.comb += self.address.eq(addresses["block"])

@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import COMPUTE_LAYOUT, STEP_LAYOUT, index_bits
+from setun_hw.engine.layout import STEP_LAYOUT, compute_layout, index_bits
 from setun_hw.engine.output_walk import OutputWalk
 
 
@@ -45,7 +45,7 @@ class DrainControl(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(COMPUTE_LAYOUT)``  valid from the cycle of ``start`` on
+    descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``
     accumulates : ``In(STEP_LAYOUT)``    the step added in this cycle
     parameter_address, fetch_chunk : ``Out``   stage *fetch*: parameter word and pooling word to read
@@ -72,7 +72,7 @@ class DrainControl(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "descriptor": In(COMPUTE_LAYOUT),
+                "descriptor": In(compute_layout(config)),
                 "start": In(1),
                 "accumulates": In(STEP_LAYOUT),
                 "parameter_address": Out(index_bits(config.parameter_words)),

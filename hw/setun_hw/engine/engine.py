@@ -11,10 +11,10 @@ from setun_hw.engine.array import Array
 from setun_hw.engine.banks import Banks
 from setun_hw.engine.drain import DrainControl
 from setun_hw.engine.layout import (
-    COMPUTE_LAYOUT,
     ERROR_LAYOUT,
     RECORD_LAYOUT,
     STEP_LAYOUT,
+    compute_layout,
     load_layout,
     parameter_write_layout,
     store_layout,
@@ -35,7 +35,7 @@ class Engine(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(stream.Signature(COMPUTE_LAYOUT))``  queued; one pushed in cycle t can be taken from cycle t+1 on
+    descriptor : ``In(stream.Signature(compute_layout(config)))``  queued; one pushed in cycle t can be taken from cycle t+1 on
     transfers_done : ``In(32)``   transfers complete; grows by at most one a cycle
     groups_done : ``Out(32)``     channel groups complete
     idle : ``Out(1)``             the queue is empty and the array idle
@@ -68,7 +68,7 @@ class Engine(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "descriptor": In(stream.Signature(COMPUTE_LAYOUT)),
+                "descriptor": In(stream.Signature(compute_layout(config))),
                 "transfers_done": In(32),
                 "groups_done": Out(32),
                 "idle": Out(1),
@@ -87,7 +87,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self.config
-        m.submodules.queue = queue = DescriptorQueue(config.queue_depth)
+        m.submodules.queue = queue = DescriptorQueue(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.drain = drain = DrainControl(config)
         m.submodules.recorder = recorder = Recorder()

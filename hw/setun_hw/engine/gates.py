@@ -41,11 +41,14 @@ class LoadGate(wiring.Component):
         # A register holds the difference as of the cycle before: a sign and one possible increment are left to look at.
         surplus, parity = Signal(signed(34)), Signal()
         rises = parity != self.transfers_done[0]
-        m.d.sync += parity.eq(self.transfers_done[0])
+        after_step_less_one = Signal(signed(17))
+        m.d.sync += [parity.eq(self.transfers_done[0]), after_step_less_one.eq(self.after_step - 1)]
         with m.If(self.start):
             m.d.sync += surplus.eq(self.transfers_done - self.after)
         with m.Else():
-            m.d.sync += surplus.eq(surplus + rises - Mux(self.next_group, self.after_step, 0))
+            less = Signal(signed(17))
+            m.d.comb += less.eq(Mux(rises, after_step_less_one, self.after_step))
+            m.d.sync += surplus.eq(Mux(self.next_group, surplus - less, surplus + rises))
         m.d.comb += self.open.eq((surplus >= 0) | (surplus.all() & rises))
         return m
 

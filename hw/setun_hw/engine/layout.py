@@ -4,7 +4,7 @@ from amaranth.hdl import ShapeLike, signed, unsigned
 from amaranth.lib import data
 
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Transfer
+from setun_hw.descriptor import Compute, Field, Post, Transfer
 from setun_hw.error_codes import ErrorCode
 
 #: memory attribute: nothing uses what a read returns while its word is written, so synthesis need not care
@@ -16,17 +16,26 @@ def index_bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
-def _struct(kind: type[Compute] | type[Transfer]) -> data.StructLayout:
+def _struct(table: dict[str, Field]) -> data.StructLayout:
     fields: dict[str, ShapeLike] = {
-        name: signed(field.bits) if field.signed else unsigned(field.bits) for name, field in kind.LAYOUT.items()
+        name: signed(field.bits) if field.signed else unsigned(field.bits) for name, field in table.items()
     }
     return data.StructLayout(fields)
 
 
-#: a COMPUTE descriptor's fields, derived ones included
-COMPUTE_LAYOUT = _struct(Compute)
+#: fields of COMPUTE that only configurations with ``affine`` have
+AFFINE_FIELDS = ("affine", "two_scale", "no_array", "residual", "residual_after", "residual_write")
 #: the fields of descriptors LOAD_* and STORE_*
-TRANSFER_LAYOUT = _struct(Transfer)
+TRANSFER_LAYOUT = _struct(Transfer.LAYOUT)
+#: the fields of SET_POST, derived ones included
+POST_LAYOUT = _struct(Post.LAYOUT)
+
+
+def compute_layout(config: Config) -> data.StructLayout:
+    """A COMPUTE descriptor's fields, derived ones included; with ``affine`` also those of the SET_POST it goes with."""
+    if config.affine:
+        return _struct({**Compute.LAYOUT, **Post.LAYOUT})
+    return _struct({name: field for name, field in Compute.LAYOUT.items() if name not in AFFINE_FIELDS})
 
 #: why the engine stopped
 ERROR_LAYOUT = data.StructLayout({"valid": 1, "code": max(ErrorCode).bit_length()})

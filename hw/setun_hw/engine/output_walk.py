@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import COMPUTE_LAYOUT, STEP_LAYOUT
+from setun_hw.engine.layout import STEP_LAYOUT, compute_layout
 
 
 class OutputWalk(wiring.Component):
@@ -16,7 +16,7 @@ class OutputWalk(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(COMPUTE_LAYOUT)``  valid from the cycle of ``start`` on
+    descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``            go to the first output pixel
     step : ``In(STEP_LAYOUT)``   ``valid`` in the first cycle of a convolution pixel's drain
     drains : ``In(1)``           in every cycle of it
@@ -40,7 +40,7 @@ class OutputWalk(wiring.Component):
         self._memory_bits = max((config.activation_words - 1).bit_length(), jump.bit_length())
         super().__init__(
             {
-                "descriptor": In(COMPUTE_LAYOUT),
+                "descriptor": In(compute_layout(config)),
                 "start": In(1),
                 "step": In(STEP_LAYOUT),
                 "drains": In(1),

@@ -5,21 +5,22 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from setun_hw.engine.layout import COMPUTE_LAYOUT, UNCHECKED, index_bits
+from setun_hw.config import Config
+from setun_hw.engine.layout import UNCHECKED, compute_layout, index_bits
 
 
 class DescriptorQueue(wiring.Component):
-    """Holds up to ``depth`` descriptors in order.
+    """Holds up to ``queue_depth`` descriptors in order.
 
     A descriptor pushed in cycle t can be taken from cycle t+1 on. It keeps its place up to and including the cycle
     in which it is taken. ``current`` is the descriptor taken last, from the cycle after until the next is taken.
 
     Members
     -------
-    i : ``In(stream.Signature(COMPUTE_LAYOUT))``
+    i : ``In(stream.Signature(compute_layout(config)))``
     available : ``Out(1)``            one can be taken
     take : ``In(1)``                  take it; only while ``available``
-    current : ``Out(COMPUTE_LAYOUT)``
+    current : ``Out(compute_layout(config))``
     """
 
     i: stream.Interface
@@ -27,14 +28,14 @@ class DescriptorQueue(wiring.Component):
     take: Signal
     current: "data.View[data.StructLayout]"
 
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
+    def __init__(self, config: Config) -> None:
+        self.depth = config.queue_depth
         super().__init__(
             {
-                "i": In(stream.Signature(COMPUTE_LAYOUT)),
+                "i": In(stream.Signature(compute_layout(config))),
                 "available": Out(1),
                 "take": In(1),
-                "current": Out(COMPUTE_LAYOUT),
+                "current": Out(compute_layout(config)),
             }
         )
 
@@ -42,7 +43,7 @@ class DescriptorQueue(wiring.Component):
         m = Module()
         # The memory's read register is the register of the current descriptor.
         m.submodules.memory = memory = Memory(
-            shape=unsigned(COMPUTE_LAYOUT.size), depth=self.depth, init=[], attrs=UNCHECKED
+            shape=unsigned(self.i.payload.shape().size), depth=self.depth, init=[], attrs=UNCHECKED
         )
         write, read = memory.write_port(), memory.read_port()
         waiting = Signal(range(self.depth + 1))

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,8 +10,8 @@ from setun_hw.config import Config
 from setun_hw.engine.activation_walk import ActivationWalk
 from setun_hw.engine.check import bad_field
 from setun_hw.engine.gates import DrainGate, LoadGate
-from setun_hw.engine.layout import ADVANCE_LAYOUT, COMPUTE_LAYOUT, ERROR_LAYOUT, STEP_LAYOUT
-from setun_hw.engine.loops import DigitLoop, counted_loop
+from setun_hw.engine.layout import ERROR_LAYOUT, STEP_LAYOUT, compute_layout
+from setun_hw.engine.loop_nest import LoopNest
 from setun_hw.engine.weight_walk import WeightWalk
 from setun_hw.error_codes import ErrorCode
 
@@ -34,7 +34,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     available : ``In(1)``, take : ``Out(1)``   the queue; ``descriptor`` is the one taken last
-    descriptor : ``In(COMPUTE_LAYOUT)``
+    descriptor : ``In(compute_layout(config))``
     transfers_done : ``In(32)``
     store : ``In(1)``             the banks are read for a store, so no step issues
     stop : ``In(1)``              no further step issues, and no descriptor is taken
@@ -74,7 +74,7 @@ class Sequencer(wiring.Component):
             {
                 "available": In(1),
                 "take": Out(1),
-                "descriptor": In(COMPUTE_LAYOUT),
+                "descriptor": In(compute_layout(config)),
                 "transfers_done": In(32),
                 "store": In(1),
                 "stop": In(1),
@@ -94,11 +94,30 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        d = self.descriptor
+        config, d = self.config, self.descriptor
         issue, state = self.step.valid, Signal(State)
-        done, group_begins = Signal(), Signal()
-        advance = Signal(ADVANCE_LAYOUT)
-        digits = self._loops(m, advance, done)
+        group_begins = Signal()
+        m.submodules.loops = loops = LoopNest(config)
+        position = loops.position
+        advance = position.advance
+        m.d.comb += [
+            loops.descriptor.eq(d),
+            loops.start.eq(self.start),
+            loops.step.eq(issue),
+            self.step.pixel.eq(position.pixel),
+            self.step.emit.eq(position.last_pool_col & position.last_pool_row),
+            self.step.last_col.eq(position.last_col),
+            self.step.last_row.eq(position.last_row),
+            self.step.last_group.eq(position.last_group),
+        ]
+        with m.If(self.start | issue):
+            m.d.sync += [
+                self.step.clear.eq(self.start | position.pixel),
+                self.step.scale.eq(~self.start & advance.significance),
+                group_begins.eq(self.start | advance.group),
+            ]
+        with m.If(self.start | (issue & position.pixel)):
+            m.d.sync += self.step.pool_first.eq(self.start | self.step.emit)
 
         m.submodules.load_gate = load_gate = LoadGate()
         m.submodules.drain_gate = drain_gate = DrainGate()
@@ -121,9 +140,6 @@ class Sequencer(wiring.Component):
             self.waits.store.eq(wants & ~wait_load & ~wait_drain & self.store),
             issue.eq(wants & ~wait_load & ~wait_drain & ~self.store),
         ]
-        with m.If(self.start | issue):
-            m.d.sync += group_begins.eq(self.start | advance.group)
-
         m.d.comb += [
             self.idle.eq((state == State.IDLE) & ~self.available),
             self.take.eq((state == State.IDLE) & self.available & ~self.stop),
@@ -134,65 +150,16 @@ class Sequencer(wiring.Component):
                 m.d.sync += state.eq(State.SETUP)
             with m.Case(State.SETUP):
                 m.d.sync += state.eq(State.RUN)
-            with m.Case(State.RUN), m.If(issue & done):
+            with m.Case(State.RUN), m.If(issue & position.layer):
                 m.d.sync += state.eq(State.FINISH)
             with m.Case(State.FINISH), m.If(self.finished):
                 m.d.sync += state.eq(State.IDLE)
 
-        self._walks(m, advance, digits)
+        self._walks(m, position)
         self._errors(m)
         return m
 
-    def _loops(self, m: Module, advance: "data.View[data.StructLayout]", done: Signal) -> DigitLoop:
-        """All loops of the layer; drives ``step`` (without ``valid``), ``advance`` and ``done``."""
-        d, step, start = self.descriptor, self.step, self.start
-        goes_on = step.valid  # the current iteration of the loop at hand ends, and with it all loops inside
-
-        def loop(name: str, limit: str) -> Signal:
-            nonlocal goes_on
-            last = counted_loop(m, name=name, limit=d[limit], start=start, step=goes_on)
-            goes_on = goes_on & last
-            return last
-
-        last = {
-            "block": loop("block", "blocks"),
-            "kernel_col": loop("kernel_col", "kernel_cols"),
-            "kernel_row": loop("kernel_row", "kernel_rows"),
-        }
-        digits = DigitLoop(m, in_digits=d.in_digits, weight_digits=d.weight_digits, start=start, step=goes_on)
-        last |= {"digit": digits.last_of_significance, "significance": digits.last}
-        goes_on = goes_on & digits.last
-        last |= {
-            "pool_col": loop("pool_col", "pool_cols"),
-            "pool_row": loop("pool_row", "pool_rows"),
-            "col": loop("col", "out_cols"),
-            "row": loop("row", "out_rows"),
-            "group": loop("group", "groups"),
-        }
-
-        inner = Cat()
-        for name, is_last in last.items():
-            m.d.comb += advance[name].eq(inner.all() & ~is_last)
-            inner = Cat(inner, is_last)
-            if name == "significance":
-                m.d.comb += step.pixel.eq(inner.all())
-        m.d.comb += [
-            done.eq(inner.all()),
-            step.emit.eq(last["pool_col"] & last["pool_row"]),
-            step.last_col.eq(last["col"]),
-            step.last_row.eq(last["row"]),
-            step.last_group.eq(last["group"]),
-        ]
-        with m.If(start | step.valid):
-            m.d.sync += [
-                step.clear.eq(start | step.pixel),
-                step.scale.eq(~start & advance.significance),
-            ]
-        with m.If(start | (step.valid & step.pixel)):
-            m.d.sync += step.pool_first.eq(start | step.emit)
-        return digits
-
-    def _walks(self, m: Module, advance: "data.View[data.StructLayout]", digits: DigitLoop) -> None:
+    def _walks(self, m: Module, position: "data.View[data.StructLayout]") -> None:
         d = self.descriptor
         m.submodules.activations, m.submodules.weights = self._activations, self._weights
         for walk in (self._activations, self._weights):
@@ -200,15 +167,15 @@ class Sequencer(wiring.Component):
                 walk.descriptor.eq(d),
                 walk.start.eq(self.start),
                 walk.step.eq(self.step.valid),
-                walk.advance.eq(advance),
-                walk.next_digit.eq(digits.next_digit),
+                walk.advance.eq(position.advance),
+                walk.next_digit.eq(position.next_digit),
             ]
         m.d.comb += [
             self.address.eq(self._activations.address),
             self.bank.eq(self._activations.bank),
             self.inside.eq(self._activations.inside),
             self.weight_address.eq(self._weights.address),
-            self.pad.eq(d.pad_digits.word_select(digits.digit[:3], 2)),
+            self.pad.eq(d.pad_digits.word_select(position.digit[:3], 2)),
         ]
 
     def _errors(self, m: Module) -> None:

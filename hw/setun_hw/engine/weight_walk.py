@@ -1,11 +1,11 @@
 """Which weight word each step multiplies with."""
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import ADVANCE_LAYOUT, COMPUTE_LAYOUT, LOOPS
+from setun_hw.engine.layout import ADVANCE_LAYOUT, LOOPS, compute_layout
 from setun_hw.engine.loops import follow_loops, select
 
 
@@ -16,7 +16,7 @@ class WeightWalk(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(COMPUTE_LAYOUT)``  valid from the cycle of ``start`` on
+    descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``                    go to the first step
     step : ``In(1)``                     go to the next step
     advance : ``In(ADVANCE_LAYOUT)``     the loop that goes on then
@@ -34,7 +34,7 @@ class WeightWalk(wiring.Component):
     def __init__(self, config: Config) -> None:
         super().__init__(
             {
-                "descriptor": In(COMPUTE_LAYOUT),
+                "descriptor": In(compute_layout(config)),
                 "start": In(1),
                 "step": In(1),
                 "advance": In(ADVANCE_LAYOUT),
@@ -49,10 +49,11 @@ class WeightWalk(wiring.Component):
 
         # A group's weights lie in a ring, at most one turn further than the last group's.
         offset, next_offset = Signal(24), Signal(24)
-        ahead = Signal(25)
+        turn, turned = Signal(signed(25)), Signal(signed(26))
+        m.d.sync += turn.eq(d.weight_group_step - d.weight_ring)
         m.d.comb += [
-            ahead.eq(offset + d.weight_group_step),
-            next_offset.eq(Mux(ahead >= d.weight_ring, ahead - d.weight_ring, ahead)),
+            turned.eq(offset + turn),
+            next_offset.eq(Mux(turned >= 0, turned, offset + d.weight_group_step)),
         ]
         with m.If(self.start):
             m.d.sync += offset.eq(0)

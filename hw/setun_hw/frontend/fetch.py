@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
 from setun_hw.descriptor import CHECK, SIZE, WORDS, Compute, Field, Transfer
-from setun_hw.engine.layout import COMPUTE_LAYOUT, TRANSFER_LAYOUT
+from setun_hw.engine.layout import TRANSFER_LAYOUT, compute_layout
 from setun_hw.frontend.axi import burst_layout
 from setun_hw.frontend.reader import beat_layout
 
@@ -51,13 +51,25 @@ class Fetch(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "first": In(1), "address": In(config.axi_address_bits), "begin": In(1), "clear": In(1), "active": Out(1),
-            "offering": Out(1), "done": Out(1), "failed": Out(1), "sound": Out(1), "version": Out(8), "opcode": Out(8),
-            "transfer": Out(TRANSFER_LAYOUT), "compute": Out(COMPUTE_LAYOUT),
-            "burst": Out(stream.Signature(burst_layout(config))),
-            "beats": In(stream.Signature(beat_layout(config))),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "first": In(1),
+                "address": In(config.axi_address_bits),
+                "begin": In(1),
+                "clear": In(1),
+                "active": Out(1),
+                "offering": Out(1),
+                "done": Out(1),
+                "failed": Out(1),
+                "sound": Out(1),
+                "version": Out(8),
+                "opcode": Out(8),
+                "transfer": Out(TRANSFER_LAYOUT),
+                "compute": Out(compute_layout(config)),
+                "burst": Out(stream.Signature(burst_layout(config))),
+                "beats": In(stream.Signature(beat_layout(config))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -97,8 +109,12 @@ class Fetch(wiring.Component):
             self.opcode.eq(words[0][:8]),
             self.version.eq(words[0][8:16]),
         ]
-        for view, kind in ((self.transfer, Transfer), (self.compute, Compute)):
-            m.d.comb += [view[name].eq(_bits(words, field)) for name, field in kind.LAYOUT.items()]
+        m.d.comb += [self.transfer[name].eq(_bits(words, field)) for name, field in Transfer.LAYOUT.items()]
+        m.d.comb += [
+            self.compute[name].eq(_bits(words, field))
+            for name, field in Compute.LAYOUT.items()
+            if name in self.compute.shape().members
+        ]
 
         with m.If(self.burst.valid & self.burst.ready):
             m.d.sync += offered.eq(0)

@@ -1,5 +1,7 @@
 """The front end: carries out a program's descriptors one after the other."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -7,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from setun_hw.config import Config
 from setun_hw.descriptor import Opcode, Region
 from setun_hw.engine.layout import (
-    COMPUTE_LAYOUT,
     ERROR_LAYOUT,
+    compute_layout,
     load_layout,
     parameter_write_layout,
     store_layout,
@@ -41,27 +43,48 @@ class State(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
 
 def settings_layout(config: Config) -> data.StructLayout:
     """What the host sets: region bases, list (byte offset of the first descriptor), watchdog."""
-    return data.StructLayout({
-        "bases": data.ArrayLayout(config.axi_address_bits, len(Region)), "list": 32, "watchdog": 32,
-    })  # fmt: skip
+    return data.StructLayout(
+        {
+            "bases": data.ArrayLayout(config.axi_address_bits, len(Region)),
+            "list": 32,
+            "watchdog": 32,
+        }
+    )
 
 
 #: what the host reads
-STATUS_LAYOUT = data.StructLayout({
-    "busy": 1, "done": 1, "error": 1, "draining": 1, "code": max(ErrorCode).bit_length(), "error_index": 32, "index": 32,
-    "cycles": 32, "transfers": 32, "groups": 32,
-})  # fmt: skip
+STATUS_LAYOUT = data.StructLayout(
+    {
+        "busy": 1,
+        "done": 1,
+        "error": 1,
+        "draining": 1,
+        "code": max(ErrorCode).bit_length(),
+        "error_index": 32,
+        "index": 32,
+        "cycles": 32,
+        "transfers": 32,
+        "groups": 32,
+    }
+)
 
 
 def engine_members(config: Config) -> dict[str, wiring.Member]:
     """Members towards the engine; the engine's own of the same names are their opposites."""
     return {
-        "descriptor": Out(stream.Signature(COMPUTE_LAYOUT)), "transfers_done": Out(32), "groups_done": In(32), "idle": In(1),
-        "clear": Out(1), "load": Out(stream.Signature(load_layout(config))),
-        "store": Out(stream.Signature(store_layout(config))), "stored": In(config.word_bits),
-        "weight_write": Out(weight_write_layout(config)), "parameter_write": Out(parameter_write_layout(config)),
-        "now": Out(32), "error": In(ERROR_LAYOUT),
-    }  # fmt: skip
+        "descriptor": Out(stream.Signature(compute_layout(config))),
+        "transfers_done": Out(32),
+        "groups_done": In(32),
+        "idle": In(1),
+        "clear": Out(1),
+        "load": Out(stream.Signature(load_layout(config))),
+        "store": Out(stream.Signature(store_layout(config))),
+        "stored": In(config.word_bits),
+        "weight_write": Out(weight_write_layout(config)),
+        "parameter_write": Out(parameter_write_layout(config)),
+        "now": Out(32),
+        "error": In(ERROR_LAYOUT),
+    }
 
 
 class FrontEnd(wiring.Component):
@@ -89,7 +112,7 @@ class FrontEnd(wiring.Component):
     front: "data.View[data.StructLayout]"
     push: Signal
     running: Signal
-    axi: wiring.PureInterface
+    axi: Any
     descriptor: stream.Interface
     transfers_done: Signal
     groups_done: Signal
@@ -105,11 +128,19 @@ class FrontEnd(wiring.Component):
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        super().__init__({
-            "start": In(1), "reset": In(1), "settings": In(settings_layout(config)), "status": Out(STATUS_LAYOUT),
-            "front": Out(FRONT_LAYOUT), "push": Out(1), "running": In(32), "axi": Out(MasterSignature(config)),
-            **engine_members(config),
-        })  # fmt: skip
+        super().__init__(
+            {
+                "start": In(1),
+                "reset": In(1),
+                "settings": In(settings_layout(config)),
+                "status": Out(STATUS_LAYOUT),
+                "front": Out(FRONT_LAYOUT),
+                "push": Out(1),
+                "running": In(32),
+                "axi": Out(MasterSignature(config)),
+                **engine_members(config),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -131,22 +162,40 @@ class FrontEnd(wiring.Component):
         self._buses(m, reader, writer, fetch, planner, loader, storer, storing)
         m.d.comb += [
             fetch.address.eq(self.settings.bases[Region.PROGRAM] + self.settings.list),
-            fetch.first.eq(state == State.BEGIN), fetch.begin.eq(begin_fetch), fetch.clear.eq(drain & quiet),
-            check.sound.eq(fetch.sound), check.version.eq(fetch.version), check.opcode.eq(fetch.opcode),
+            fetch.first.eq(state == State.BEGIN),
+            fetch.begin.eq(begin_fetch),
+            fetch.clear.eq(drain & quiet),
+            check.sound.eq(fetch.sound),
+            check.version.eq(fetch.version),
+            check.opcode.eq(fetch.opcode),
             check.transfer.eq(transfer),
-            planner.load.eq(decode), planner.address.eq(self.settings.bases[transfer.region] + transfer.offset),
-            planner.beats.eq(transfer.beats), planner.clear.eq(drain & quiet),
-            loader.opcode.eq(fetch.opcode), loader.transfer.eq(transfer), loader.prepare.eq(decode),
+            planner.load.eq(decode),
+            planner.address.eq(self.settings.bases[transfer.region] + transfer.offset),
+            planner.beats.eq(transfer.beats),
+            planner.clear.eq(drain & quiet),
+            loader.opcode.eq(fetch.opcode),
+            loader.transfer.eq(transfer),
+            loader.prepare.eq(decode),
             loader.clear.eq(drain),
-            storer.transfer.eq(transfer), storer.prepare.eq(decode), storer.clear.eq(drain & quiet),
-            storer.freeze.eq(drain), storer.answered.eq(writer.answered), storer.stored.eq(self.stored),
-            reader.drain.eq(drain), writer.drain.eq(drain), quiet.eq(reader.quiet & writer.quiet),
+            storer.transfer.eq(transfer),
+            storer.prepare.eq(decode),
+            storer.clear.eq(drain & quiet),
+            storer.freeze.eq(drain),
+            storer.answered.eq(writer.answered),
+            storer.stored.eq(self.stored),
+            reader.drain.eq(drain),
+            writer.drain.eq(drain),
+            quiet.eq(reader.quiet & writer.quiet),
             self.descriptor.payload.eq(fetch.compute),
-            self.weight_write.eq(loader.weight_write), self.parameter_write.eq(loader.parameter_write),
+            self.weight_write.eq(loader.weight_write),
+            self.parameter_write.eq(loader.parameter_write),
             self.clear.eq(drain | (state == State.BEGIN)),
-            self.transfers_done.eq(status.transfers), self.now.eq(status.cycles), status.groups.eq(self.groups_done),
-            status.busy.eq(state != State.IDLE), status.draining.eq(drain),
-        ]  # fmt: skip
+            self.transfers_done.eq(status.transfers),
+            self.now.eq(status.cycles),
+            status.groups.eq(self.groups_done),
+            status.busy.eq(state != State.IDLE),
+            status.draining.eq(drain),
+        ]
         connect(m, loader.load, flipped(self.load))
         m.d.comb += [self.store.valid.eq(storer.store.valid), self.store.payload.eq(storer.store.payload)]
 
@@ -159,15 +208,16 @@ class FrontEnd(wiring.Component):
         go = Signal()
         m.d.comb += [
             complete.eq((state == State.RUN) & Mux(storing, storer.done, loader.done)),
-            planner.start.eq(go), loader.start.eq(go & ~storing), storer.start.eq(go & storing),
-        ]  # fmt: skip
+            planner.start.eq(go),
+            loader.start.eq(go & ~storing),
+            storer.start.eq(go & storing),
+        ]
         m.d.sync += fault.eq(check.error)
         with m.If(status.busy & ~drain):
             m.d.sync += status.cycles.eq(status.cycles + 1)
         with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.start):
-                    m.d.sync += [state.eq(State.BEGIN), status.done.eq(0), status.error.eq(0), status.code.eq(0)]
+            with m.Case(State.IDLE), m.If(self.start):
+                m.d.sync += [state.eq(State.BEGIN), status.done.eq(0), status.error.eq(0), status.code.eq(0)]
             with m.Case(State.BEGIN):
                 m.d.comb += begin_fetch.eq(1)
                 m.d.sync += [status.cycles.eq(0), status.transfers.eq(0), status.index.eq(0), status.error_index.eq(0)]
@@ -200,14 +250,21 @@ class FrontEnd(wiring.Component):
 
         self._record(m, fetch, loader, storer, storing, complete, finish, begun, wait_compute)
         moves = Cat(
-            self.axi.arvalid & self.axi.arready, self.axi.rvalid & self.axi.rready, self.axi.awvalid & self.axi.awready,
-            self.axi.wvalid & self.axi.wready, self.axi.bvalid & self.axi.bready, self.load.valid & self.load.ready,
+            self.axi.arvalid & self.axi.arready,
+            self.axi.rvalid & self.axi.rready,
+            self.axi.awvalid & self.axi.awready,
+            self.axi.wvalid & self.axi.wready,
+            self.axi.bvalid & self.axi.bready,
+            self.load.valid & self.load.ready,
             # The array is under way as long as it writes to the banks now and then.
-            ~self.load.ready, self.push,
-        )  # fmt: skip
+            ~self.load.ready,
+            self.push,
+        )
         m.d.comb += [
-            watchdog.limit.eq(self.settings.watchdog), watchdog.enable.eq(status.busy & ~drain), watchdog.moves.eq(moves.any()),
-        ]  # fmt: skip
+            watchdog.limit.eq(self.settings.watchdog),
+            watchdog.enable.eq(status.busy & ~drain),
+            watchdog.moves.eq(moves.any()),
+        ]
 
         # Stopping: the engine's descriptor is the older one, so its errors come first.
         own = Signal(ERROR_LAYOUT)
@@ -226,10 +283,11 @@ class FrontEnd(wiring.Component):
         with m.If((own.valid | self.error.valid) & status.busy & ~drain & (state != State.BEGIN)):
             m.d.comb += begin_fetch.eq(0)
             m.d.sync += [
-                state.eq(State.DRAIN), status.error.eq(1),
+                state.eq(State.DRAIN),
+                status.error.eq(1),
                 status.code.eq(Mux(self.error.valid, self.error.code, own.code)),
                 status.error_index.eq(Mux(self.error.valid, self.running, status.index)),
-            ]  # fmt: skip
+            ]
         with m.Elif(finish):
             m.d.sync += [state.eq(State.IDLE), status.done.eq(1), status.cycles.eq(status.cycles)]
         with m.If(drain & quiet):
@@ -242,32 +300,55 @@ class FrontEnd(wiring.Component):
         return m
 
     def _buses(
-        self, m: Module, reader: Reader, writer: Writer, fetch: Fetch, planner: BurstPlanner, loader: Loader, storer: Storer,
+        self,
+        m: Module,
+        reader: Reader,
+        writer: Writer,
+        fetch: Fetch,
+        planner: BurstPlanner,
+        loader: Loader,
+        storer: Storer,
         storing: Value,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Who speaks on the bus: a fetch while there is one, else the transfer."""
         for part in (reader.axi, writer.axi):
             for name, member in part.signature.members.items():
                 inside, outside = getattr(part, name), getattr(self.axi, name)
                 m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
         with m.If(fetch.offering):
-            m.d.comb += [reader.i.valid.eq(1), reader.i.payload.eq(fetch.burst.payload), fetch.burst.ready.eq(reader.i.ready)]
+            m.d.comb += [
+                reader.i.valid.eq(1),
+                reader.i.payload.eq(fetch.burst.payload),
+                fetch.burst.ready.eq(reader.i.ready),
+            ]
         with m.Else():
             m.d.comb += [reader.i.valid.eq(planner.o.valid & ~storing), reader.i.payload.eq(planner.o.payload)]
         m.d.comb += [
-            writer.i.valid.eq(planner.o.valid & storing), writer.i.payload.eq(planner.o.payload),
+            writer.i.valid.eq(planner.o.valid & storing),
+            writer.i.payload.eq(planner.o.payload),
             planner.o.ready.eq(Mux(storing, writer.i.ready, reader.i.ready & ~fetch.offering)),
-            fetch.beats.valid.eq(reader.o.valid), fetch.beats.payload.eq(reader.o.payload),
-            loader.beats.valid.eq(reader.o.valid & ~fetch.active), loader.beats.payload.eq(reader.o.payload),
+            fetch.beats.valid.eq(reader.o.valid),
+            fetch.beats.payload.eq(reader.o.payload),
+            loader.beats.valid.eq(reader.o.valid & ~fetch.active),
+            loader.beats.payload.eq(reader.o.payload),
             reader.o.ready.eq(Mux(fetch.active, fetch.beats.ready, loader.beats.ready)),
-            writer.data.valid.eq(storer.beats.valid), writer.data.payload.eq(storer.beats.payload),
+            writer.data.valid.eq(storer.beats.valid),
+            writer.data.payload.eq(storer.beats.payload),
             storer.beats.ready.eq(writer.data.ready),
-        ]  # fmt: skip
+        ]
 
     def _record(
-        self, m: Module, fetch: Fetch, loader: Loader, storer: Storer, storing: Value, complete: Value, finish: Value,
-        begun: Value, wait_compute: Value,
-    ) -> None:  # fmt: skip
+        self,
+        m: Module,
+        fetch: Fetch,
+        loader: Loader,
+        storer: Storer,
+        storing: Value,
+        complete: Value,
+        finish: Value,
+        begun: Value,
+        wait_compute: Value,
+    ) -> None:
         """Offers a descriptor's counters in the cycle after its last one that counts."""
         front, counts = self.front, Mux(storing, storer.counts.as_value(), loader.counts.as_value())
         counted = data.View(COUNTS_LAYOUT, counts)
@@ -275,15 +356,23 @@ class FrontEnd(wiring.Component):
         opcode = Signal(3)
         m.d.sync += [
             front.valid.eq(complete | finish),
-            ended.eq(self.status.cycles + complete), index.eq(self.status.index), start.eq(begun), waited.eq(wait_compute),
+            ended.eq(self.status.cycles + complete),
+            index.eq(self.status.index),
+            start.eq(begun),
+            waited.eq(wait_compute),
             opcode.eq(fetch.opcode),
-        ]  # fmt: skip
+        ]
         m.d.comb += [
-            front.index.eq(index), front.opcode.eq(opcode), front.start.eq(start), front.end.eq(ended),
+            front.index.eq(index),
+            front.opcode.eq(opcode),
+            front.start.eq(start),
+            front.end.eq(ended),
             front.wait_compute.eq(waited),
-        ]  # fmt: skip
+        ]
         with m.If(opcode != Opcode.END):
             m.d.comb += [
-                front.beats.eq(fetch.transfer.beats), front.words.eq(counted.words),
-                front.wait_memory.eq(counted.wait_memory), front.wait_port.eq(counted.wait_port),
-            ]  # fmt: skip
+                front.beats.eq(fetch.transfer.beats),
+                front.words.eq(counted.words),
+                front.wait_memory.eq(counted.wait_memory),
+                front.wait_port.eq(counted.wait_port),
+            ]

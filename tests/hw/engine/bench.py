@@ -10,9 +10,9 @@ from amaranth.sim import Simulator, SimulatorContext
 
 from setun_hw.codec import encode_accumulator, pack_word
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute
+from setun_hw.descriptor import Compute, Post
 from setun_hw.engine import Engine
-from setun_hw.engine.layout import slice_digits, weight_slices
+from setun_hw.engine.layout import compute_layout, slice_digits, weight_slices
 from setun_hw.timing import STORE_LATENCY
 from tests.hw.engine.reference import Banks, Memories, Outcome, code_of_digit, run
 
@@ -36,6 +36,17 @@ def parameter_word(config: Config, memories: Memories, index: int) -> int:
                 code = (code - digit) // config.encoding.radix
                 low += 2
     return bits
+
+
+def payload(config: Config, d: Compute, post: Post | None = None) -> dict[str, int]:
+    """A descriptor's fields as the engine takes them, with those of the SET_POST before it."""
+    values = {**(fields_of(post or Post())), **fields_of(d)}
+    return {name: values[name] for name in compute_layout(config).members}
+
+
+def fields_of(record: Compute | Post) -> dict[str, int]:
+    """All fields by name, derived ones included."""
+    return {name: int(getattr(record, name)) for name in record.LAYOUT}
 
 
 async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Memories) -> None:
@@ -149,7 +160,7 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
             ctx.set(dut.descriptor.valid, offered)
             if offered:
                 d = plan.descriptors[pushed]
-                ctx.set(dut.descriptor.payload, {name: int(getattr(d, name)) for name in d.LAYOUT})
+                ctx.set(dut.descriptor.payload, payload(config, d))
             if plan.stores(cycle):
                 bank, address = rng.randrange(config.strips), rng.randrange(config.activation_words)
                 ctx.set(dut.store.payload, {"bank": bank, "address": address})

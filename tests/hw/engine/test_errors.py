@@ -10,7 +10,7 @@ from setun_hw.descriptor import Compute, Mode
 from setun_hw.engine import Engine
 from setun_hw.error_codes import ErrorCode
 from setun_hw.timing import STORE_LATENCY
-from tests.hw.engine.bench import fill, word_of
+from tests.hw.engine.bench import fill, payload, word_of
 from tests.hw.engine.layers import random_banks, random_memories
 from tests.hw.engine.reference import run
 from tests.hw.engine.test_engine import BASE
@@ -83,7 +83,7 @@ CASES = [(ErrorCode.BAD_FIELD, changes) for changes in BAD_FIELDS.values()] + [
 async def give(ctx: SimulatorContext, engine: Any, d: Compute) -> None:
     """Push a descriptor."""
     ctx.set(engine.descriptor.valid, 1)
-    ctx.set(engine.descriptor.payload, {name: int(getattr(d, name)) for name in d.LAYOUT})
+    ctx.set(engine.descriptor.payload, payload(BASE, d))
     await ctx.tick()
     ctx.set(engine.descriptor.valid, 0)
 

@@ -8,7 +8,7 @@ from amaranth.sim import SimulatorContext
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Descriptor, End, Opcode, Region, Transfer
-from setun_hw.engine.layout import slice_digits, weight_slices
+from setun_hw.engine.layout import compute_layout, slice_digits, weight_slices
 from setun_hw.external import transfer_beats
 from tests.hw.frontend.bench import BASES, LIST, Around, Bench, complete, packed_bytes, random_bytes, words_outside
 from tests.hw.frontend.reference import Reference
@@ -110,7 +110,7 @@ def run_and_compare(
     records = {number: record for number, record in enumerate(trace.records) if record is not None}
     assert bench.records == records
     computes = [d for d in descriptors if isinstance(d, Compute)]
-    assert bench.pushed == [{name: getattr(d, name) for name in Compute.LAYOUT} for d in computes]
+    assert bench.pushed == [{name: getattr(d, name) for name in compute_layout(config).members} for d in computes]
 
     # Words on chip, slices of weight words put together.
     digits, slices = slice_digits(config), weight_slices(config)
