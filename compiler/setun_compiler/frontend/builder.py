@@ -213,14 +213,14 @@ class Builder:
         self._settled = {key: value for key, value in self._settled.items() if value is not settled}
 
     # -- fixed point --------------------------------------------------------------------------
-    def store(self, tensor: Tensor) -> Stored:
-        """The tensor in fixed point, in residual memory, in the order of its source."""
+    def store(self, tensor: Tensor, out: OutGrid | None = None) -> Stored:
+        """The tensor in fixed point, in residual memory, in the order of its source; ``out`` is its grid if known."""
         source, value = tensor.source, tensor.value
         assert isinstance(source, Mapped)
         key = (id(source), value.serial)
         if key not in self._stored:
             source, value = self._within_reach(source, value)
-            out = self._grid(source, value, self.precision.residual_bits)
+            out = out or self._grid(source, value, self.precision.residual_bits)
             channels, rows, cols = source.shape
             name = self.unique(f"{source.name}.fixed")
             feature = Feature(name=name, channels=channels, rows=rows, cols=cols, low=out.low, high=out.high)

@@ -47,7 +47,7 @@ def encode(source: Real, lines: Lines, grid: OutGrid, bits: int, threshold: Thre
     if inner.straight:
         unit, offset = inner.slope1, inner.start1
     else:
-        unit, offset = _steepest(source, inner), np.zeros(source.groups)
+        unit, offset = _steepest(source, inner, grid.scale), np.zeros(source.groups)
     late = residual / grid.scale if source.after else residual * unit
     shift, (m, m2, r) = _coefficients(source, np.stack((source.gain * unit, source.gain2 * unit, late)), bits)
     step = 2.0**shift
@@ -61,9 +61,13 @@ def encode(source: Real, lines: Lines, grid: OutGrid, bits: int, threshold: Thre
     return affine if inner.straight else _bent(affine, inner, unit, bits)
 
 
-def _steepest(source: Real, lines: Lines) -> Floats:
-    """(channels,) units of v per unit of z: the steeper slope's, with bits to spare, while v keeps inside ``V_BITS``."""
-    steep = np.maximum(np.abs(lines.slope0), np.abs(lines.slope1))
+def _steepest(source: Real, lines: Lines, scale: float) -> Floats:
+    """(channels,) units of v per unit of z: the steeper slope's, with bits to spare, while v keeps inside ``V_BITS``.
+
+    Up to a power of two it is the output's unit, so that residuals on an aligned scale keep exact coefficients.
+    """
+    steep = np.maximum(np.abs(lines.slope0), np.abs(lines.slope1)) * scale
+    steep = np.where(steep > 0, 2.0 ** np.ceil(np.log2(np.where(steep > 0, steep, 1.0)) - 1e-6), 0.0) / scale
     low, high = sums_range(source)
     largest = float((np.maximum(np.abs(low), np.abs(high)) * steep).max(initial=1.0))
     spare = int(np.floor(np.log2((1 << (V_BITS - 1)) / max(largest, 1.0))))

@@ -8,7 +8,7 @@ import numpy as np
 from setun_compiler.frontend.answers import as_real
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
-from setun_compiler.frontend.fixed_point import sums_range
+from setun_compiler.frontend.fixed_point import OutGrid, sums_range
 from setun_compiler.frontend.graph import Node
 from setun_compiler.frontend.grid import Floats, Integers
 from setun_compiler.frontend.lines import find_lines, spread, values
@@ -142,7 +142,11 @@ def _operand(
     if form is None and not _has_lines(tensor):
         # codes are compared, not scaled: a layer that copies them writes them in fixed point as well
         whole = Tensor(source=source, value=tensor.value, index=natural(source))
-        stored = operators.builder.store(operators.identity(node, whole, natural(source)))
+        settled = operators.settle(whole, natural(source), padded=False)
+        feature = settled.feature
+        exact = not settled.offset.any() and max(-feature.low, feature.high) < 1 << 8
+        out = OutGrid(scale=float(settled.scale[0]), low=feature.low, high=feature.high) if exact else None
+        stored = operators.builder.store(operators.identity(node, whole, natural(source)), out)
     else:
         stored = operators.builder.store(tensor)
     gain = np.where(shown, 1.0, 0.0)

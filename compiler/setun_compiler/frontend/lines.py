@@ -82,6 +82,11 @@ def find_lines(expression: Expression, low: Floats, high: Floats, floor: float, 
     columns = np.array(parts, np.float64).T
     lines = Lines(slope0=columns[0], start0=columns[1], slope1=columns[2], start1=columns[3], pivot=columns[4])
     allowed = max(slack * 100, 1e-6 * (ceiling - floor))
+    at = lines.pivot[:, None]
+    ends = [lines.evaluate(at), lines.slope0[:, None] * at + lines.start0[:, None]]
+    jump = np.abs(np.clip(ends[0], floor, ceiling) - np.clip(ends[1], floor, ceiling))[:, 0]
+    if (jump > allowed).any():
+        raise ModelError(f"{expression.where}: channel {int(jump.argmax())} jumps between its two straight lines")
     for points, true in ((x, y), (fine, seen)):
         error = np.abs(np.clip(lines.evaluate(points), floor, ceiling) - np.clip(true, floor, ceiling)).max(axis=1)
         if (error > allowed).any():
