@@ -10,7 +10,8 @@ from setun_hw.config import Config
 from setun_hw.engine import Engine
 from setun_hw.frontend.axi import LiteSignature, MasterSignature
 from setun_hw.frontend.control import Control
-from setun_hw.frontend.frontend import FrontEnd, engine_members
+from setun_hw.frontend.frontend import FrontEnd
+from setun_hw.frontend.ports import engine_members
 from setun_hw.frontend.records import Records
 
 MASTER, SLAVE = "m_axi_", "s_axil_"

@@ -11,8 +11,8 @@ from setun_hw.config import Config
 from setun_hw.descriptor import Region
 from setun_hw.engine.layout import index_bits
 from setun_hw.frontend.axi import LiteSignature
-from setun_hw.frontend.frontend import STATUS_LAYOUT, settings_layout
 from setun_hw.frontend.lite import Lite
+from setun_hw.frontend.ports import STATUS_LAYOUT, settings_layout
 from setun_hw.registers import Control as ControlBit
 from setun_hw.registers import Interrupt, Offset
 

@@ -23,7 +23,6 @@ class Fetch(wiring.Component):
     begin : ``In(1)``                      fetch the next descriptor, 128 bytes on
     clear : ``In(1)``                      forget what is under way
     active : ``Out(1)``                    a fetch is under way
-    offering : ``Out(1)``                  and its burst is still to be taken
     done : ``Out(1)``                      the last beat is being taken
     failed : ``Out(1)``                    the memory reports an error, or ends the burst too early or too late
     sound : ``Out(1)``                     the check word is right
@@ -38,7 +37,6 @@ class Fetch(wiring.Component):
     begin: Signal
     clear: Signal
     active: Signal
-    offering: Signal
     done: Signal
     failed: Signal
     sound: Signal
@@ -58,7 +56,6 @@ class Fetch(wiring.Component):
                 "begin": In(1),
                 "clear": In(1),
                 "active": Out(1),
-                "offering": Out(1),
                 "done": Out(1),
                 "failed": Out(1),
                 "sound": Out(1),
@@ -82,7 +79,6 @@ class Fetch(wiring.Component):
         parity = Signal(32)
 
         m.d.comb += [
-            self.offering.eq(offered),
             self.burst.valid.eq(offered),
             self.burst.p.address.eq(block << (SIZE.bit_length() - 1)),
             self.burst.p.beats.eq(beats),

@@ -8,25 +8,15 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Opcode, Region
-from setun_hw.engine.layout import (
-    ERROR_LAYOUT,
-    compute_layout,
-    load_layout,
-    parameter_write_layout,
-    store_layout,
-    weight_write_layout,
-)
+from setun_hw.engine.layout import ERROR_LAYOUT
 from setun_hw.error_codes import ErrorCode
 from setun_hw.frontend.axi import MasterSignature
-from setun_hw.frontend.bursts import BurstPlanner
 from setun_hw.frontend.check import DescriptorCheck
 from setun_hw.frontend.fetch import Fetch
-from setun_hw.frontend.load import COUNTS_LAYOUT, Loader
-from setun_hw.frontend.reader import Reader
-from setun_hw.frontend.records import FRONT_LAYOUT
-from setun_hw.frontend.store import Storer
+from setun_hw.frontend.ports import STATUS_LAYOUT, engine_members, settings_layout
+from setun_hw.frontend.records import FRONT_LAYOUT, OPCODE_BITS
+from setun_hw.frontend.transfers import Transfers
 from setun_hw.frontend.watchdog import Watchdog
-from setun_hw.frontend.writer import Writer
 
 
 class State(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
@@ -39,52 +29,6 @@ class State(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     ACT = 4  # waits until it can be carried out
     RUN = 5  # a transfer runs
     DRAIN = 6  # stopped: waits until the bus is quiet
-
-
-def settings_layout(config: Config) -> data.StructLayout:
-    """What the host sets: region bases, list (byte offset of the first descriptor), watchdog."""
-    return data.StructLayout(
-        {
-            "bases": data.ArrayLayout(config.axi_address_bits, len(Region)),
-            "list": 32,
-            "watchdog": 32,
-        }
-    )
-
-
-#: what the host reads
-STATUS_LAYOUT = data.StructLayout(
-    {
-        "busy": 1,
-        "done": 1,
-        "error": 1,
-        "draining": 1,
-        "code": max(ErrorCode).bit_length(),
-        "error_index": 32,
-        "index": 32,
-        "cycles": 32,
-        "transfers": 32,
-        "groups": 32,
-    }
-)
-
-
-def engine_members(config: Config) -> dict[str, wiring.Member]:
-    """Members towards the engine; the engine's own of the same names are their opposites."""
-    return {
-        "descriptor": Out(stream.Signature(compute_layout(config))),
-        "transfers_done": Out(32),
-        "groups_done": In(32),
-        "idle": In(1),
-        "clear": Out(1),
-        "load": Out(stream.Signature(load_layout(config))),
-        "store": Out(stream.Signature(store_layout(config))),
-        "stored": In(config.word_bits),
-        "weight_write": Out(weight_write_layout(config)),
-        "parameter_write": Out(parameter_write_layout(config)),
-        "now": Out(32),
-        "error": In(ERROR_LAYOUT),
-    }
 
 
 class FrontEnd(wiring.Component):
@@ -149,17 +93,14 @@ class FrontEnd(wiring.Component):
         drain, quiet, begin_fetch = state == State.DRAIN, Signal(), Signal()
         m.submodules.fetch = fetch = Fetch(config)
         m.submodules.check = check = DescriptorCheck(config)
-        m.submodules.planner = planner = BurstPlanner(config)
-        m.submodules.reader = reader = Reader(config)
-        m.submodules.writer = writer = Writer(config)
-        m.submodules.loader = loader = Loader(config)
-        m.submodules.storer = storer = Storer(config)
+        m.submodules.transfers = transfers = Transfers(config)
         m.submodules.watchdog = watchdog = Watchdog()
         transfer = fetch.transfer
-        storing = fetch.opcode == Opcode.STORE_ACTIVATIONS
-        decode = state == State.DECODE
-
-        self._buses(m, reader, writer, fetch, planner, loader, storer, storing)
+        connect(m, transfers.burst, fetch.burst)
+        connect(m, transfers.fetched, fetch.beats)
+        connect(m, transfers.load, flipped(self.load))
+        connect(m, transfers.store, flipped(self.store))
+        connect(m, transfers.axi, flipped(self.axi))
         m.d.comb += [
             fetch.address.eq(self.settings.bases[Region.PROGRAM] + self.settings.list),
             fetch.first.eq(state == State.BEGIN),
@@ -169,26 +110,17 @@ class FrontEnd(wiring.Component):
             check.version.eq(fetch.version),
             check.opcode.eq(fetch.opcode),
             check.transfer.eq(transfer),
-            planner.load.eq(decode),
-            planner.address.eq(self.settings.bases[transfer.region] + transfer.offset),
-            planner.beats.eq(transfer.beats),
-            planner.clear.eq(drain & quiet),
-            loader.opcode.eq(fetch.opcode),
-            loader.transfer.eq(transfer),
-            loader.prepare.eq(decode),
-            loader.clear.eq(drain),
-            storer.transfer.eq(transfer),
-            storer.prepare.eq(decode),
-            storer.clear.eq(drain & quiet),
-            storer.freeze.eq(drain),
-            storer.answered.eq(writer.answered),
-            storer.stored.eq(self.stored),
-            reader.drain.eq(drain),
-            writer.drain.eq(drain),
-            quiet.eq(reader.quiet & writer.quiet),
+            transfers.fetching.eq(fetch.active),
+            transfers.opcode.eq(fetch.opcode),
+            transfers.transfer.eq(transfer),
+            transfers.base.eq(self.settings.bases[transfer.region]),
+            transfers.prepare.eq(state == State.DECODE),
+            transfers.drain.eq(drain),
+            transfers.stored.eq(self.stored),
+            quiet.eq(transfers.quiet),
             self.descriptor.payload.eq(fetch.compute),
-            self.weight_write.eq(loader.weight_write),
-            self.parameter_write.eq(loader.parameter_write),
+            self.weight_write.eq(transfers.weight_write),
+            self.parameter_write.eq(transfers.parameter_write),
             self.clear.eq(drain | (state == State.BEGIN)),
             self.transfers_done.eq(status.transfers),
             self.now.eq(status.cycles),
@@ -196,22 +128,14 @@ class FrontEnd(wiring.Component):
             status.busy.eq(state != State.IDLE),
             status.draining.eq(drain),
         ]
-        connect(m, loader.load, flipped(self.load))
-        m.d.comb += [self.store.valid.eq(storer.store.valid), self.store.payload.eq(storer.store.payload)]
 
         # Carrying out.
         begun = Signal(32)  # the descriptor's ``start``
         wait_compute = Signal(32)
         fault = Signal(ERROR_LAYOUT)
-        complete = Signal()  # a transfer's last word is written, or its last response here
+        complete = (state == State.RUN) & transfers.done
         finish = Signal()  # END is reached
-        go = Signal()
-        m.d.comb += [
-            complete.eq((state == State.RUN) & Mux(storing, storer.done, loader.done)),
-            planner.start.eq(go),
-            loader.start.eq(go & ~storing),
-            storer.start.eq(go & storing),
-        ]
+        go = transfers.start
         m.d.sync += fault.eq(check.error)
         with m.If(status.busy & ~drain):
             m.d.sync += status.cycles.eq(status.cycles + 1)
@@ -248,7 +172,7 @@ class FrontEnd(wiring.Component):
             # What was counted stands; the count of this cycle would be one too many.
             m.d.sync += wait_compute.eq(wait_compute)
 
-        self._record(m, fetch, loader, storer, storing, complete, finish, begun, wait_compute)
+        self._record(m, fetch, transfers, complete, finish, begun, wait_compute)
         moves = Cat(
             self.axi.arvalid & self.axi.arready,
             self.axi.rvalid & self.axi.rready,
@@ -271,9 +195,7 @@ class FrontEnd(wiring.Component):
         sources = (
             ((state == State.FETCH) & fetch.failed, ErrorCode.AXI_READ),
             ((state == State.ACT) & fault.valid, fault.code),
-            (writer.error, ErrorCode.AXI_WRITE),
-            (loader.error.valid, loader.error.code),
-            (storer.error.valid, storer.error.code),
+            (transfers.error.valid, transfers.error.code),
             (watchdog.barks, ErrorCode.TIMEOUT),
         )
         for cause, code in reversed(sources):
@@ -299,61 +221,20 @@ class FrontEnd(wiring.Component):
             m.d.sync += [state.eq(State.DRAIN), forget.eq(1)]
         return m
 
-    def _buses(
-        self,
-        m: Module,
-        reader: Reader,
-        writer: Writer,
-        fetch: Fetch,
-        planner: BurstPlanner,
-        loader: Loader,
-        storer: Storer,
-        storing: Value,
-    ) -> None:
-        """Who speaks on the bus: a fetch while there is one, else the transfer."""
-        for part in (reader.axi, writer.axi):
-            for name, member in part.signature.members.items():
-                inside, outside = getattr(part, name), getattr(self.axi, name)
-                m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
-        with m.If(fetch.offering):
-            m.d.comb += [
-                reader.i.valid.eq(1),
-                reader.i.payload.eq(fetch.burst.payload),
-                fetch.burst.ready.eq(reader.i.ready),
-            ]
-        with m.Else():
-            m.d.comb += [reader.i.valid.eq(planner.o.valid & ~storing), reader.i.payload.eq(planner.o.payload)]
-        m.d.comb += [
-            writer.i.valid.eq(planner.o.valid & storing),
-            writer.i.payload.eq(planner.o.payload),
-            planner.o.ready.eq(Mux(storing, writer.i.ready, reader.i.ready & ~fetch.offering)),
-            fetch.beats.valid.eq(reader.o.valid),
-            fetch.beats.payload.eq(reader.o.payload),
-            loader.beats.valid.eq(reader.o.valid & ~fetch.active),
-            loader.beats.payload.eq(reader.o.payload),
-            reader.o.ready.eq(Mux(fetch.active, fetch.beats.ready, loader.beats.ready)),
-            writer.data.valid.eq(storer.beats.valid),
-            writer.data.payload.eq(storer.beats.payload),
-            storer.beats.ready.eq(writer.data.ready),
-        ]
-
     def _record(
         self,
         m: Module,
         fetch: Fetch,
-        loader: Loader,
-        storer: Storer,
-        storing: Value,
+        transfers: Transfers,
         complete: Value,
         finish: Value,
         begun: Value,
         wait_compute: Value,
     ) -> None:
         """Offers a descriptor's counters in the cycle after its last one that counts."""
-        front, counts = self.front, Mux(storing, storer.counts.as_value(), loader.counts.as_value())
-        counted = data.View(COUNTS_LAYOUT, counts)
+        front, counts = self.front, transfers.counts
         ended, index, start, waited = (Signal(32, name=f"record_{n}") for n in ("end", "index", "start", "waited"))
-        opcode = Signal(3)
+        opcode = Signal(OPCODE_BITS)
         m.d.sync += [
             front.valid.eq(complete | finish),
             ended.eq(self.status.cycles + complete),
@@ -372,7 +253,7 @@ class FrontEnd(wiring.Component):
         with m.If(opcode != Opcode.END):
             m.d.comb += [
                 front.beats.eq(fetch.transfer.beats),
-                front.words.eq(counted.words),
-                front.wait_memory.eq(counted.wait_memory),
-                front.wait_port.eq(counted.wait_port),
+                front.words.eq(counts.words),
+                front.wait_memory.eq(counts.wait_memory),
+                front.wait_port.eq(counts.wait_port),
             ]
