@@ -89,7 +89,7 @@ class Records(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         front, compute = self.front, self.compute
         # The engine's record waits when both come in the same cycle; its next one is many cycles away.
-        late = Signal(data.StructLayout({"valid": 1, "index": 32, "bits": 32 * WORDS}))
+        late, late_index, late_bits = Signal(), Signal(32), Signal(32 * WORDS)
         compute_bits = Cat(
             compute.start,
             compute.end,
@@ -102,14 +102,14 @@ class Records(wiring.Component):
         front_bits = Cat(
             front.start, front.end, front.beats, front.wait_compute, front.wait_memory, front.wait_port, front.words
         )
-        m.d.sync += late.valid.eq(compute.valid | late.valid & front.valid)
+        m.d.sync += late.eq(compute.valid | late & front.valid)
         with m.If(compute.valid):
-            m.d.sync += [late.index.eq(under_way.r_data), late.bits.eq(compute_bits)]
-        index, compute_opcode = Mux(front.valid, front.index, late.index), C(Opcode.COMPUTE, OPCODE_BITS)
+            m.d.sync += [late_index.eq(under_way.r_data), late_bits.eq(compute_bits)]
+        index, compute_opcode = Mux(front.valid, front.index, late_index), C(Opcode.COMPUTE, OPCODE_BITS)
         m.d.comb += [
             write.addr.eq(index),
-            write.en.eq((front.valid | late.valid) & (index < count)),
-            write.data.eq(Mux(front.valid, Cat(front_bits, front.opcode), Cat(late.bits, compute_opcode))),
+            write.en.eq((front.valid | late) & (index < count)),
+            write.data.eq(Mux(front.valid, Cat(front_bits, front.opcode), Cat(late_bits, compute_opcode))),
             read.addr.eq(self.record),
             read.en.eq(1),
         ]
