@@ -1,5 +1,7 @@
 """Memory of the performance counters."""
 
+from typing import Any
+
 from amaranth import C, Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
@@ -86,7 +88,8 @@ class Records(wiring.Component):
         ]
 
         m.submodules.memory = memory = Memory(shape=32 * WORDS + OPCODE_BITS, depth=count, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        write: Any = memory.write_port()
+        read = memory.read_port()
         front, compute = self.front, self.compute
         # The engine's record waits when both come in the same cycle; its next one is many cycles away.
         late, late_index, late_bits = Signal(), Signal(32), Signal(32 * WORDS)
