@@ -107,9 +107,12 @@ class ActivationWalk(wiring.Component):
 
     def _addresses(self, m: Module, wraps: dict[str, Value]) -> None:
         d, advance, bits = self.descriptor, self.advance, len(self.address)
-        group_words = Value.cast(0)  # the only product: in_digits has few bits
+        # What the descriptor alone decides is registered before the first step can issue.
+        product = Value.cast(0)  # in_digits has few bits
         for k in range(4):
-            group_words = group_words + Mux(d.in_digits[k], d.group_block_step << k, 0)
+            product = product + Mux(d.in_digits[k], d.group_block_step << k, 0)
+        group_words = Signal(bits)
+        m.d.sync += group_words.eq(product)
         strides: dict[str, Value] = {
             "block": d.in_digits,
             "kernel_col": d.kernel_col_words,
@@ -123,14 +126,16 @@ class ActivationWalk(wiring.Component):
             "group": group_words,
         }
         # Both outcomes of a row's step are ready before it is known which holds.
-        wrapped = {loop: Signal(bits, name=f"{loop}_wrapped") for loop in ("kernel_row", "pool_row", "row")}
+        wrapped = {loop: Signal(bits, name=f"{loop}_wrapped") for loop in wraps}
         m.d.sync += [stride.eq(strides[loop] - d.strip_words) for loop, stride in wrapped.items()]
         addresses = {loop: Signal(bits, name=f"{loop}_address") for loop in LOOPS}
-        moved = Signal(bits)
-        stride = select((advance[loop], strides[loop][:bits]) for loop in LOOPS if loop not in wrapped)
-        for loop in wrapped:
-            stride |= Mux(advance[loop], Mux(wraps[loop], wrapped[loop], strides[loop][:bits]), 0)
-        m.d.comb += moved.eq(select((advance[loop], addresses[loop]) for loop in LOOPS) + stride)
+        old, onward, across = Signal(bits), Signal(bits), Signal(bits)
+        m.d.comb += [
+            old.eq(select((advance[loop], addresses[loop]) for loop in LOOPS)),
+            onward.eq(old + select((advance[loop], strides[loop][:bits]) for loop in LOOPS)),
+            across.eq(old + select((advance[loop], stride) for loop, stride in wrapped.items())),
+        ]
+        moved = Mux(select((advance[loop], leaves) for loop, leaves in wraps.items()), across, onward)
         self._follow(m, addresses, moved, d.in_start[:bits])
         m.d.comb += self.address.eq(addresses["block"])
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,7 @@ class State(Enum):
     """What the array does."""
 
     IDLE = 0  # takes a descriptor if there is one
-    SETUP = 1  # the descriptor is there; is checked
+    SETUP = 1  # the descriptor is there
     RUN = 2  # steps issue
     FINISH = 3  # the last group is on its way to the banks
 
@@ -131,7 +131,9 @@ class Sequencer(wiring.Component):
             drain_gate.digits.eq(d.out_digits),
             drain_gate.pixel.eq(issue & self.step.pixel),
         ]
-        wants = (state == State.RUN) & ~self.stop
+        faulty = Signal()
+        m.d.sync += faulty.eq(bad_field(self.config, d))  # in time for the first cycle in which a step could issue
+        wants = (state == State.RUN) & ~self.stop & ~faulty
         wait_load = group_begins & ~load_gate.open
         wait_drain = self.step.pixel & ~drain_gate.open
         m.d.comb += [
@@ -156,7 +158,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += state.eq(State.IDLE)
 
         self._walks(m, position)
-        self._errors(m)
+        self._errors(m, (state == State.RUN) & faulty)
         return m
 
     def _walks(self, m: Module, position: "data.View[data.StructLayout]") -> None:
@@ -178,7 +180,7 @@ class Sequencer(wiring.Component):
             self.pad.eq(d.pad_digits.word_select(position.digit[:3], 2)),
         ]
 
-    def _errors(self, m: Module) -> None:
+    def _errors(self, m: Module, faulty: Value) -> None:
         config, issue = self.config, self.step.valid
         over_activations, over_weights, reads = Signal(), Signal(), Signal()
         m.d.sync += [
@@ -186,7 +188,7 @@ class Sequencer(wiring.Component):
             over_weights.eq(issue & (self.weight_address >= config.weight_words)),
             reads.eq(issue & self.inside.any()),
         ]
-        with m.If(self.start & bad_field(config, self.descriptor)):
+        with m.If(faulty):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.BAD_FIELD)]
         with m.Elif((over_activations & reads) | over_weights):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.OUT_OF_RANGE)]
