@@ -119,11 +119,17 @@ def network_of(chain: list[NodeProto]) -> list[NodeProto]:
 @pytest.mark.parametrize("name", CHAINS)
 def test_a_quantizer_in_any_spelling_equals_the_float_model(name: str, build: Build) -> None:
     built = build(network_of(CHAINS[name]), ["N", 3, 8, 7], constants(), input_range=(0, 255 / 256))
-    built.compare(samples(20, 3, 8, 7))
     first, second = built.network.layers
-    assert isinstance(first.post, Threshold)
     assert isinstance(second.post, Raw)
-    assert first.post.thresholds.shape[1] <= {"rprelu": 4, "qdq": 255}.get(name, 2)
+    if name == "qdq":  # 256 levels are scaled, not compared; few sums get the code next to the model's
+        (note,) = built.network.notes
+        wrong, sums = (int(word) for word in note.split()[1:4:2])
+        assert note.endswith(" sums get another code than in the model's quantiser, by at most 1")
+        assert wrong < 0.01 * sums
+        return
+    built.compare(samples(20, 3, 8, 7))
+    assert isinstance(first.post, Threshold)
+    assert first.post.thresholds.shape[1] <= {"rprelu": 4}.get(name, 2)
 
 
 def test_negative_gains_negate_the_weights_so_codes_rise(build: Build) -> None:
@@ -179,7 +185,7 @@ def test_round_half_even_at_exact_ties(tie: int, rounded: int, build: Build) -> 
         make_node("MatMul", ["a", "v"], ["y"]),
     ]
     values = {"w": np.full((2, 1), 0.5, np.float32), "v": np.ones((1, 1), np.float32)}
-    built = build(nodes, ["N", 2], values, input_range=(0, 255))
+    built = build(nodes, ["N", 2], values, calibration=np.arange(9, dtype=np.float32))
     post = built.network.layers[0].post
     level = int((post.thresholds[0] <= tie).sum())
     assert post.codes[0, level] == rounded
@@ -273,14 +279,14 @@ def test_padding_reads_as_the_code_of_zero(build: Build) -> None:
     built.compare(samples(10, 3, 6, 6))
 
 
-def test_an_activation_that_is_no_step_function_is_refused_with_node_and_channel(build: Build) -> None:
+def test_an_activation_that_is_no_lines_is_refused_with_node_and_channel(build: Build) -> None:
     nodes = [
         make_node("MatMul", ["x", "w"], ["s"]),
-        make_node("Relu", ["s"], ["a"], name="act\n1"),
+        make_node("Tanh", ["s"], ["a"], name="act\n1"),
         make_node("MatMul", ["a", "v"], ["y"]),
     ]
     values = {"w": weights(CHANNELS, 16).T.copy(), "v": np.ones((CHANNELS, 1), np.float32)}
-    with pytest.raises(ModelError, match=r"^Relu 'act\\x0a1': channel \d+ takes more than 1024 different values, so "):
+    with pytest.raises(ModelError, match=r"^Tanh 'act\\x0a1': channel \d+ is not made of one or two straight lines, "):
         build(nodes, ["N", 16], values)
 
 
@@ -295,18 +301,6 @@ def test_a_chain_that_divides_by_zero_is_refused(build: Build) -> None:
     values = {"w": weights(CHANNELS, 16).T.copy(), "v": np.ones((CHANNELS, 1), np.float32)}
     with pytest.raises(ModelError, match=r"^Log 'log': channel 0 reaches a value that is not a finite number$"):
         build(nodes, ["N", 16], values)
-
-
-def test_a_residual_connection_is_refused_by_name(build: Build) -> None:
-    nodes = [
-        make_node("MatMul", ["x", "w"], ["s"]),
-        make_node("Sign", ["s"], ["a"]),
-        make_node("MatMul", ["a", "v"], ["t"]),
-        make_node("Add", ["t", "a"], ["y"], name="join"),
-    ]
-    values = {"w": weights(8, 8).T.copy(), "v": weights(8, 8, seed=9).T.copy()}
-    with pytest.raises(ModelError, match=r"^Add 'join' joins two branches of the network"):
-        build(nodes, ["N", 8], values)
 
 
 def test_trailing_scale_and_bias_fold_into_the_output(build: Build) -> None:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from onnx import NodeProto
 from onnx.helper import make_node
 
+from setun_compiler import interpret
 from setun_compiler.frontend import ModelError
+from tests.compiler.conftest import float_outputs
 
 Build = Callable[..., Any]
 RANGE = (0, 255 / 256)
@@ -211,12 +213,12 @@ def test_max_pooling_before_and_after_the_activation(
     nodes = [make_node("Conv", ["x", "w"], ["s"]), *pool, make_node("Conv", ["a", "v"], ["y"])]
     values = {**VALUES, "w": weights(6, 2, 3, 3), "v": weights(5, 6, 2, 2, seed=2), "gain": np.float32(gain)}
     reaches_past = "pads" in attributes or "ceil_mode" in attributes
-    if place == "before" and reaches_past:
-        with pytest.raises(ModelError, match=r"different values, so it is not a step function"):
-            build(nodes, ["N", 2, 9, 9], values, input_range=RANGE)
-        return
     built = build(nodes, ["N", 2, 9, 9], values, input_range=RANGE)
-    built.compare(samples(6, 2, 9, 9))
+    if place == "before" and reaches_past:  # the real sums are rounded on their way to a layer that pools
+        expected = float_outputs(built.model, samples(6, 2, 9, 9))
+        assert (interpret.logits(built.network, samples(6, 2, 9, 9)) != expected).mean() < 0.2
+    else:
+        built.compare(samples(6, 2, 9, 9))
     assert len(built.network.layers) == (3 if reaches_past else 2)
 
 
@@ -339,14 +341,13 @@ def test_an_integer_input_needs_no_range(build: Build) -> None:
     assert built.network.notes == ()
 
 
-def test_two_scales_are_refused_with_what_they_need(build: Build) -> None:
+def test_two_scales_need_the_second_accumulator(build: Build) -> None:
     w = weights(4, 8)
     w = np.where(w > 0, 0.31234, np.where(w < 0, -0.2177, 0)).astype(np.float32)
-    with pytest.raises(
-        ModelError,
-        match=r"^Gemm 'fc': its weights have two scales \(\+0.31234 and -0.2177, as TTQ .* second accumulator$",
-    ):
-        build([make_node("Gemm", ["x", "w"], ["y"], name="fc")], ["N", 8], {"w": w.T.copy()})
+    nodes = [make_node("Gemm", ["x", "w"], ["s"]), *sign("s", "a"), make_node("Gemm", ["a", "v"], ["y"])]
+    built = build(nodes, ["N", 8], {**VALUES, "w": w.T.copy(), "v": weights(4, 3)}, input_range=RANGE)
+    assert [layer.two_scale for layer in built.network.layers] == [True, False]
+    built.compare(samples(64, 8))
 
 
 def test_all_unsupported_operators_are_named_at_once(build: Build) -> None:

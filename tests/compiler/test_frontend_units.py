@@ -78,7 +78,6 @@ def test_the_scale_of_exact_ternary_weights_is_exact() -> None:
     ("weights", "sentence"),
     [
         ([[0.5, np.nan]], r"^w: a weight of output channel 0 is not a finite number$"),
-        ([[0.512345, -0.3, 0, 0.512345]], r"^w: its weights have two scales \(\+0.512345 and -0.3, as TTQ"),
         (
             [[1.0, 1, 1], [0.512345, -0.31, 0.7712]],
             r"^w: output channel 1 has 3 different weights that are not integers",
@@ -87,7 +86,30 @@ def test_the_scale_of_exact_ternary_weights_is_exact() -> None:
 )
 def test_weights_that_are_no_integers_are_refused(weights: list[list[float]], sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
-        recognise(np.array(weights), "w")
+        recognise(np.array(weights), "w", "refuse")
+
+
+def test_two_scales_of_a_channel_are_half_their_sum_and_half_their_difference() -> None:
+    found = recognise(np.array([[0.512345, -0.3, 0, 0.512345], [0, 0.251, 0, 0], [0, 0, 0, 0]]), "w")
+    assert found.second is not None
+    np.testing.assert_array_equal(found.codes, [[1, -1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]])
+    np.testing.assert_allclose(found.scale, [0.4061725, 0.251, 1])
+    np.testing.assert_allclose(found.second, [0.1061725, 0, 0])
+
+
+def test_float_weights_become_six_trits_and_the_error_is_told() -> None:
+    real = np.array([[1.0, -0.5003, 0.25, 0.1], [0.03, 0.01, 0.02, -0.0171]])
+    found = recognise(real, "w")
+    assert np.abs(found.codes).max() == 364
+    np.testing.assert_allclose(found.codes * found.scale[:, None], real, atol=0.5 / 364)
+    assert found.note.startswith("w: its float weights are rounded to six trits, with an error of at most 0.1")
+
+
+def test_weights_that_are_nearly_ternary_are_pointed_out() -> None:
+    found = recognise(np.array([[0.5, -0.5001, 0.0, 0.4999], [0.3, 0.3001, 0.0, -0.2]]), "w")
+    assert "1 of its 2 output channels" not in found.note
+    found = recognise(np.array([[0.5, -0.5001, 0.0, 0.4999], [0.3, 0.3001, 0.0, -0.2999]]), "w")
+    assert found.note.endswith("2 of its 2 output channels are within 2% of ternary, so was it meant to be?")
 
 
 def chain(*nodes: tuple[str, float | None]) -> Expression:

@@ -14,6 +14,8 @@ from setun_compiler.network import Affine, Threshold
 V_BITS = 20
 #: bits v has beyond the output's, in front of a bend
 FRACTION = 4
+#: error of a coefficient's rounding, in units of the output, that is too much
+COARSE = 0.05
 #: largest shift of a descriptor
 SHIFT_LIMIT = 31
 
@@ -43,22 +45,78 @@ def encode(source: Real, lines: Lines, grid: OutGrid, bits: int, threshold: Thre
         Naming the layer, when its numbers differ so much that no common shift holds them.
     """
     inner = lines.scaled(np.full(lines.pivot.size, 1 / grid.scale), np.zeros(lines.pivot.size))
-    residual = np.zeros(source.groups) if source.operand is None else source.operand.factor
+    zero = np.zeros(source.groups)
     if inner.straight:
-        unit, offset = inner.slope1, inner.start1
+        inner = _capped(source, inner, grid)
+        affine = _step(source, inner.slope1, inner.start1, grid, bits, threshold)
+        if not _coarse(source, inner, grid, affine):
+            return affine
+        # v is the sums themselves, so what is added to them comes behind the second factor
+        inner = inner.scaled(np.ones(source.groups), inner.slope1 * source.bias)
+        source = replace(source, bias=zero)
+        unit = _even(source, inner)
     else:
-        unit, offset = _steepest(source, inner, grid.scale), np.zeros(source.groups)
+        unit = _steepest(source, inner, grid.scale)
+    return _bent(_step(source, unit, zero, grid, bits, threshold), inner, unit, bits)
+
+
+def _step(
+    source: Real, unit: Floats, offset: Floats, grid: OutGrid, bits: int, threshold: Threshold | None
+) -> Affine:
+    """v = unit*z + offset, and out = v."""
+    residual = np.zeros(source.groups) if source.operand is None else source.operand.factor
     late = residual / grid.scale if source.after else residual * unit
     shift, (m, m2, r) = _coefficients(source, np.stack((source.gain * unit, source.gain2 * unit, late)), bits)
-    step = 2.0**shift
-    affine = Affine(
-        m=m, m2=m2, r=r, b=_whole((source.bias * unit + offset) * step), shift=shift,
-        pivot=np.zeros(source.groups, np.int64),
-        m0=np.ones(source.groups, np.int64), b0=np.zeros(source.groups, np.int64),
-        m1=np.ones(source.groups, np.int64), b1=np.zeros(source.groups, np.int64), shift1=0,
+    one, none = np.ones(source.groups, np.int64), np.zeros(source.groups, np.int64)
+    return Affine(
+        m=m, m2=m2, r=r, b=_whole((source.bias * unit + offset) * 2.0**shift), shift=shift,
+        pivot=none, m0=one, b0=none, m1=one, b1=none, shift1=0,
         low=grid.low, high=grid.high, residual_after=source.after, threshold=threshold,
     )  # fmt: skip
-    return affine if inner.straight else _bent(affine, inner, unit, bits)
+
+
+def _capped(source: Real, lines: Lines, grid: OutGrid) -> Lines:
+    """Lines so steep that no two sums lie within the output's range become less steep, through the same sum: a dead
+    channel's gain would else leave no bits for the others."""
+    steepest = 2.0 * (grid.high - grid.low + 1)
+    per_sum = lines.slope1 * source.gain
+    steep = np.abs(per_sum) > steepest
+    if not steep.any() or source.operand is not None or source.gain2.any():
+        return lines
+    gain = np.where(steep, source.gain, 1.0)
+    middle = (grid.high + grid.low) / 2
+    safe = np.where(steep, lines.slope1, 1.0)
+    nearest = np.rint(((middle - lines.start1) / safe - source.bias) / gain) * gain + source.bias
+    slope = np.where(steep, np.sign(per_sum) * steepest / gain, lines.slope1)
+    value = np.clip(lines.slope1 * nearest + lines.start1, middle - steepest, middle + steepest)
+    start = np.where(steep, value - slope * nearest, lines.start1)
+    return replace(lines, slope0=slope, start0=start, slope1=slope, start1=start)
+
+
+def _coarse(source: Real, lines: Lines, grid: OutGrid, affine: Affine) -> bool:
+    """Whether rounding the coefficients can move an output by a twentieth of its unit, because slopes differ too much
+    between channels for one shift; and a second factor can help."""
+    if source.operand is not None or source.gain2.any() or source.linear is None:
+        return False
+    per_sum = lines.slope1 * source.gain
+    error = np.abs(affine.m / 2.0**affine.shift - per_sum)
+    reach = np.maximum(np.abs(source.linear.low), np.abs(source.linear.high))
+    shown = np.minimum(reach, 2.0 * (grid.high - grid.low + 1) / np.maximum(np.abs(per_sum), 1e-30))
+    return bool((error * shown > COARSE).any())
+
+
+def _even(source: Real, lines: Lines) -> Floats:
+    """(channels,) units of v per unit of z: powers of two per sum, larger in steeper channels, so that the second
+    factors are all of one size."""
+    gain = np.where(source.gain == 0, 1.0, np.abs(source.gain))
+    per_sum = np.abs(lines.slope1) * gain
+    low, high = sums_range(source)
+    reach = np.maximum(np.abs(low), np.abs(high)) / gain
+    moving = per_sum[per_sum * reach > 0.5]  # the others are constant
+    least = float(moving.min()) if moving.size else 1.0
+    room = np.floor(np.log2((1 << (V_BITS - 1)) / np.maximum(reach, 1.0)))
+    wanted = np.floor(np.log2(np.maximum(per_sum, least) / least))
+    return np.asarray(2.0 ** np.clip(np.minimum(wanted, room), 0, None) / gain, np.float64)
 
 
 def _steepest(source: Real, lines: Lines, scale: float) -> Floats:
