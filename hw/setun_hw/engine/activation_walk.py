@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import ADVANCE_LAYOUT, LOOPS, compute_layout, index_bits
+from setun_hw.engine.layout import ADVANCE_LAYOUT, compute_layout, index_bits
 from setun_hw.engine.loops import follow_loops, select
 
 #: bits of a column, beside the map too: two windows of 255 positions 255 columns apart overshoot a map of 65535
@@ -128,11 +128,11 @@ class ActivationWalk(wiring.Component):
         # Both outcomes of a row's step are ready before it is known which holds.
         wrapped = {loop: Signal(bits, name=f"{loop}_wrapped") for loop in wraps}
         m.d.sync += [stride.eq(strides[loop] - d.strip_words) for loop, stride in wrapped.items()]
-        addresses = {loop: Signal(bits, name=f"{loop}_address") for loop in LOOPS}
+        addresses = {loop: Signal(bits, name=f"{loop}_address") for loop in strides}
         old, onward, across = Signal(bits), Signal(bits), Signal(bits)
         m.d.comb += [
-            old.eq(select((advance[loop], addresses[loop]) for loop in LOOPS)),
-            onward.eq(old + select((advance[loop], strides[loop][:bits]) for loop in LOOPS)),
+            old.eq(select((advance[loop], addresses[loop]) for loop in strides)),
+            onward.eq(old + select((advance[loop], strides[loop][:bits]) for loop in strides)),
             across.eq(old + select((advance[loop], stride) for loop, stride in wrapped.items())),
         ]
         moved = Mux(select((advance[loop], leaves) for loop, leaves in wraps.items()), across, onward)

@@ -1,11 +1,11 @@
 """The array: P strips of M rows of N multipliers, with an accumulator for each row."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.arithmetic import Accumulator, DotProduct, sum_width
-from setun_hw.config import Config
+from setun_hw.config import Config, Encoding
 from setun_hw.engine.layout import STEP_LAYOUT
 
 
@@ -22,6 +22,7 @@ class Array(wiring.Component):
     step : ``In(STEP_LAYOUT)``, digits : ``In(ArrayLayout(2*N, P))``, weights : ``In(2*M*N)``   of the same step
     accumulates : ``Out(STEP_LAYOUT)``      the step whose sums are added now, ``tree_registers + 1`` cycles later
     values : ``Out(values_layout(config))`` accumulators; hold that step's result from the next cycle on
+    second_values : ``Out(values_layout(config))``  with ``two_scale``: of steps with ``second``, which add digits times |w|
     """
 
     step: "data.View[data.StructLayout]"
@@ -29,9 +30,11 @@ class Array(wiring.Component):
     weights: Signal
     accumulates: "data.View[data.StructLayout]"
     values: "data.View[data.ArrayLayout]"
+    second_values: "data.View[data.ArrayLayout]"
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        second = {"second_values": Out(values_layout(config))} if config.two_scale else {}
         super().__init__(
             {
                 "step": In(STEP_LAYOUT),
@@ -39,6 +42,7 @@ class Array(wiring.Component):
                 "weights": In(config.weight_word_bits),
                 "accumulates": Out(STEP_LAYOUT),
                 "values": Out(values_layout(config)),
+                **second,
             }
         )
 
@@ -51,6 +55,7 @@ class Array(wiring.Component):
             m.d.sync += later.eq(step)
             step = later
         m.d.comb += self.accumulates.eq(step)
+        weights = self._magnitudes(m) if config.two_scale else self.weights
         for p in range(config.strips):
             for row in range(config.rows):
                 m.submodules[f"dot_{p}_{row}"] = dot = DotProduct(config)
@@ -58,12 +63,31 @@ class Array(wiring.Component):
                 total = Signal(sum_width(config), name=f"sum_{p}_{row}", reset_less=True)
                 m.d.sync += total.eq(dot.sum)
                 m.d.comb += [
-                    dot.weights.eq(self.weights.word_select(row, config.word_bits)),
+                    dot.weights.eq(weights.word_select(row, config.word_bits)),
                     dot.digits.eq(self.digits[p]),
                     accumulator.sum.eq(total),
-                    accumulator.enable.eq(step.valid),
+                    accumulator.enable.eq(step.valid & ~step.second),
                     accumulator.clear.eq(step.clear),
                     accumulator.scale.eq(step.scale),
                     self.values[p][row].eq(accumulator.value),
                 ]
+                if config.two_scale:
+                    m.submodules[f"second_{p}_{row}"] = second = Accumulator(config)
+                    m.d.comb += [
+                        second.sum.eq(total),
+                        second.enable.eq(step.valid & step.second),
+                        second.clear.eq(step.clear),
+                        second.scale.eq(step.scale),
+                        self.second_values[p][row].eq(second.value),
+                    ]
         return m
+
+    def _magnitudes(self, m: Module) -> Signal:
+        """The weights, or in steps with ``second`` their magnitudes."""
+        balanced = self.config.encoding is not Encoding.BINARY2
+        weights = Signal.like(self.weights)
+        for low in range(0, len(weights), 2):
+            plus, minus = self.weights[low], self.weights[low + 1]
+            some = plus | minus if balanced else plus  # bit 0 of radix-4 digits tells 1 and -1 from 0
+            m.d.comb += weights[low : low + 2].eq(Mux(self.step.second, some, Cat(plus, minus)))
+        return weights

@@ -17,6 +17,31 @@ def bad_field(config: Config, d: "data.View[data.StructLayout]") -> Value:
     return Cat(_faults(config, d)).any()
 
 
+def _plain_faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value]:
+    yield (d.mode != Mode.THRESHOLD) & (d.mode != Mode.RAW)
+    yield d.out_digits > Mux(d.mode == Mode.RAW, config.raw_digits, config.code_digits)
+
+
+def _affine_faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value]:
+    most = {
+        Mode.THRESHOLD: config.code_digits, Mode.RAW: config.raw_digits, Mode.DIGITS: config.value_digits, Mode.NONE: 1,
+    }  # fmt: skip
+    yield d.mode > max(Mode)
+    for mode, digits in most.items():
+        yield (d.mode == mode) & (d.out_digits > digits)
+    yield d.affine & (d.mode == Mode.RAW)
+    yield ~d.affine & ((d.mode == Mode.DIGITS) | (d.mode == Mode.NONE))
+    yield ~d.affine & (d.two_scale | d.no_array | d.residual | d.residual_write)
+    yield d.residual_after & ~d.residual
+    yield d.two_scale & ((d.weight_digits != 1) | int(not config.two_scale))
+    yield d.residual & ((d.res_rows == 0) | (d.res_cols == 0) | (d.res_window == 0) | (d.res_first >= d.res_chunks))
+    limit = 1 << config.residual_bits - 1
+    yield d.affine & ((d.low > d.high) | (d.low < -limit) | (d.high >= limit))
+    for digits in range(1, config.value_digits):
+        low, high = config.encoding.digit_range(digits)
+        yield (d.mode == Mode.DIGITS) & (d.out_digits == digits) & ((d.low < low) | (d.high > high))
+
+
 def _faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value]:
     counts = (
         "groups",
@@ -36,9 +61,8 @@ def _faults(config: Config, d: "data.View[data.StructLayout]") -> Iterator[Value
     )
     for name in counts:
         yield d[name] == 0
-    yield (d.mode != Mode.THRESHOLD) & (d.mode != Mode.RAW)
+    yield from _affine_faults(config, d) if config.affine else _plain_faults(config, d)
     yield d.in_digits > len(d.pad_digits) // 2
-    yield d.out_digits > Mux(d.mode == Mode.RAW, config.raw_digits, config.code_digits)
     yield d.chunks > config.chunks
     yield d.last_chunks > config.chunks
     yield ~d.batch & (

@@ -5,26 +5,31 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import STEP_LAYOUT, compute_layout, index_bits
+from setun_hw.descriptor import Mode
+from setun_hw.engine.layout import STEP_LAYOUT, compute_layout, index_bits, most_digits
 from setun_hw.engine.output_walk import OutputWalk
 
 
 def digit_bits(config: Config) -> int:
     """Bits of a digit's index in a code or a raw accumulator."""
-    return index_bits(max(config.raw_digits, config.code_digits))
+    return index_bits(most_digits(config))
 
 
 def pool_layout(config: Config) -> data.StructLayout:
     """What the pooling stage does."""
-    return data.StructLayout(
-        {
-            "snapshot": 1,  # the accumulators are complete in this cycle
-            "takes": 1,  # the next chunk is taken
-            "chunk": index_bits(config.chunks),
-            "first": 1,  # of a pooling window: nothing to compare with
-            "single": 1,  # the pixel has no other chunk
-        }
-    )
+    fields = {
+        "snapshot": 1,  # the accumulators are complete in this cycle
+        "takes": 1,  # the next chunk is taken
+        "chunk": index_bits(config.chunks),
+        "first": 1,  # of a pooling window: nothing to compare with
+        "single": 1,  # the pixel has no other chunk
+    }
+    if config.affine:
+        fields["emit"] = 1  # last pixel of a pooling window
+        fields["reads"] = 1  # a word of the chunk's residual window is due
+        fields["fires"] = 1  # it is the window's last, so the chunk's digits begin
+        fields["ends"] = 1  # last cycle of the chunk
+    return data.StructLayout(fields)
 
 
 def place_layout(config: Config) -> data.StructLayout:
@@ -36,6 +41,11 @@ def place_layout(config: Config) -> data.StructLayout:
             "place": config.lanes // config.post,
         }
     )
+
+
+def ends_layout(config: Config) -> data.StructLayout:
+    """What leaves at the end of a drain: members of :class:`DrainControl` of the same names."""
+    return data.StructLayout({"write": place_layout(config), "group_done": 1, "last_group_done": 1, "out_of_range": 1})
 
 
 class DrainControl(wiring.Component):
@@ -50,6 +60,7 @@ class DrainControl(wiring.Component):
     accumulates : ``In(STEP_LAYOUT)``    the step added in this cycle
     parameter_address, fetch_chunk : ``Out``   stage *fetch*: parameter word and pooling word to read
     pool : ``Out(pool_layout(config))``  stage *pool*, the cycle after
+    pool_step : ``Out(STEP_LAYOUT)``     stage *pool*: the pixel that drains; ``valid`` in its first cycle
     digit : ``Out``                      stage *compare*, the cycle after: index of the digit, 0 the least significant
     write : ``Out(place_layout(config))``  stage *write*, the cycle after
     group_done, last_group_done : ``Out(1)``   the write is the last of a group, of the layer
@@ -62,6 +73,7 @@ class DrainControl(wiring.Component):
     parameter_address: Signal
     fetch_chunk: Signal
     pool: "data.View[data.StructLayout]"
+    pool_step: "data.View[data.StructLayout]"
     digit: Signal
     write: "data.View[data.StructLayout]"
     group_done: Signal
@@ -78,6 +90,7 @@ class DrainControl(wiring.Component):
                 "parameter_address": Out(index_bits(config.parameter_words)),
                 "fetch_chunk": Out(index_bits(config.chunks)),
                 "pool": Out(pool_layout(config)),
+                "pool_step": Out(STEP_LAYOUT),
                 "digit": Out(digit_bits(config)),
                 "write": Out(place_layout(config)),
                 "group_done": Out(1),
@@ -101,18 +114,26 @@ class DrainControl(wiring.Component):
         left, digit_now = Signal(8), Signal.like(digit)
         drains, last_digit, single = Signal(), Signal(), Signal()
         top_digit = (d.out_digits - 1)[: len(digit)]
+        # Words of the residual window before the last: cycles before a chunk's first digit.
+        window, more, more_now = Signal(16), Signal(16), Signal(16)
+        if config.affine:
+            m.d.sync += window.eq(Mux(d.residual, d.res_window - 1, 0))
+            m.d.comb += more_now.eq(Mux(begins, window, more))
         m.d.comb += [
             left.eq(Mux(begins, chunks, chunks_left)),  # chunks to drain, this one included
             digit_now.eq(Mux(begins, top_digit, digit)),
             drains.eq(left != 0),
-            last_digit.eq(digit_now == 0),
+            last_digit.eq((digit_now == 0) & (more_now == 0)),
             self.fetch_chunk.eq(chunk),  # 0 when a drain begins
         ]
         with m.If(drains):
             with m.If(last_digit):
                 m.d.sync += [digit.eq(top_digit), chunks_left.eq(left - 1), chunk.eq(Mux(left == 1, 0, chunk + 1))]
+                m.d.sync += more.eq(window)
+            with m.Elif(more_now != 0):
+                m.d.sync += [digit.eq(digit_now), chunks_left.eq(left), more.eq(more_now - 1)]
             with m.Else():
-                m.d.sync += [digit.eq(digit_now - 1), chunks_left.eq(left)]
+                m.d.sync += [digit.eq(digit_now - 1), chunks_left.eq(left), more.eq(0)]
         with m.If(begins):
             # In time: the first pixel of a pooling window, which may find the last group's value, does not look.
             m.d.sync += single.eq(chunks == 1)
@@ -132,10 +153,10 @@ class DrainControl(wiring.Component):
             Signal(),
             Signal.like(digit),
         )
-        pool_step, pool_ends = Signal(STEP_LAYOUT), Signal()
+        pool_step, pool_ends, pool_holds = Signal(STEP_LAYOUT), Signal(), Signal()
         m.d.sync += [
             pool.snapshot.eq(begins),
-            pool.takes.eq(drains & (digit_now == top_digit)),
+            pool.takes.eq(drains & (digit_now == top_digit) & (more_now == window)),
             pool.chunk.eq(chunk),
             pool.first.eq(step.pool_first),
             pool.single.eq(single),
@@ -144,19 +165,28 @@ class DrainControl(wiring.Component):
             pool_digit.eq(digit_now),
             pool_step.eq(step),
             pool_ends.eq(drains & last_digit & (left == 1)),
+            pool_holds.eq(more_now != 0),
         ]
-        m.d.comb += self.pool.eq(pool)
+        if config.affine:
+            m.d.sync += [
+                pool.emit.eq(step.emit),
+                pool.reads.eq(drains & (digit_now == top_digit)),
+                pool.fires.eq(drains & (digit_now == top_digit) & (more_now == 0)),
+                pool.ends.eq(drains & last_digit),
+            ]
+        m.d.comb += [self.pool.eq(pool), self.pool_step.eq(pool_step), self.pool_step.valid.eq(pool.snapshot)]
         m.submodules.walk = walk = OutputWalk(config)
         m.d.comb += [
             walk.descriptor.eq(d),
             walk.start.eq(self.start),
-            walk.step.eq(pool_step),
-            walk.step.valid.eq(pool.snapshot),
+            walk.step.eq(self.pool_step),
             walk.drains.eq(walk_drains),
+            walk.holds.eq(pool_holds),
             walk.last_digit.eq(pool_last_digit),
         ]
 
         # Compare.
+        to_banks = d.mode != Mode.NONE if config.affine else 1
         address, place, writes = Signal.like(walk.address), Signal.like(walk.place), Signal()
         compare_ends, compare_last = Signal(), Signal()
         ends_group = pool_ends & pool_step.emit & pool_step.last_col & pool_step.last_row
@@ -164,7 +194,7 @@ class DrainControl(wiring.Component):
             self.digit.eq(pool_digit),
             address.eq(walk.address),
             place.eq(walk.place),
-            writes.eq(walk_drains & pool_step.emit),
+            writes.eq(walk_drains & pool_step.emit & ~pool_holds & to_banks),
             compare_ends.eq(ends_group),
             compare_last.eq(pool_step.last_group),
         ]

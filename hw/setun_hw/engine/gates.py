@@ -1,8 +1,10 @@
 """What a step may have to wait for inside the engine: loads of its group, and the drain of the pixel before."""
 
-from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from setun_hw.config import Config
 
 
 class LoadGate(wiring.Component):
@@ -53,36 +55,42 @@ class LoadGate(wiring.Component):
         return m
 
 
+def drain_cycles(config: Config, d: "data.View[data.StructLayout]") -> Value:
+    """Cycles that a chunk takes: one for each digit, and for each word of a residual window before the last."""
+    return d.out_digits + Mux(d.residual, d.res_window - 1, 0)[:16] if config.affine else d.out_digits
+
+
 class DrainGate(wiring.Component):
-    """Shut for the ``chunks * digits - 1`` cycles after a pixel.
+    """Shut for the ``chunks * cycles - 1`` cycles after a pixel.
 
     Members
     -------
-    chunks : ``In(8)``, digits : ``In(8)``  at least 1, in the cycle of ``pixel``
+    chunks : ``In(8)``, cycles : ``In(bits)``  at least 1, in the cycle of ``pixel``; ``cycles`` in all cycles
     pixel : ``In(1)``   the last step of a convolution pixel issues
     open : ``Out(1)``
     """
 
     chunks: Signal
-    digits: Signal
+    cycles: Signal
     pixel: Signal
     open: Signal
 
-    def __init__(self) -> None:
-        super().__init__({"chunks": In(8), "digits": In(8), "pixel": In(1), "open": Out(1)})
+    def __init__(self, bits: int) -> None:
+        super().__init__({"chunks": In(8), "cycles": In(bits), "pixel": In(1), "open": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        chunks, digits = Signal(8), Signal(8)  # (chunks - 1)*self.digits + digits cycles are left; none if chunks is 0
-        old_chunks, old_digits = Signal(8), Signal(8)
+        # (chunks - 1)*self.cycles + cycles are left; none if chunks is 0
+        chunks, cycles = Signal(8), Signal.like(self.cycles)
+        old_chunks, old_cycles = Signal(8), Signal.like(self.cycles)
         m.d.comb += [
             old_chunks.eq(Mux(self.pixel, self.chunks, chunks)),
-            old_digits.eq(Mux(self.pixel, self.digits, digits)),
+            old_cycles.eq(Mux(self.pixel, self.cycles, cycles)),
             self.open.eq(chunks == 0),
         ]
         with m.If(self.pixel | (chunks != 0)):
-            with m.If(old_digits == 1):
-                m.d.sync += [chunks.eq(old_chunks - 1), digits.eq(self.digits)]
+            with m.If(old_cycles == 1):
+                m.d.sync += [chunks.eq(old_chunks - 1), cycles.eq(self.cycles)]
             with m.Else():
-                m.d.sync += [chunks.eq(old_chunks), digits.eq(old_digits - 1)]
+                m.d.sync += [chunks.eq(old_chunks), cycles.eq(old_cycles - 1)]
         return m

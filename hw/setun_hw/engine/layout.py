@@ -16,6 +16,11 @@ def index_bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
+def most_digits(config: Config) -> int:
+    """Most digits of a channel that post-processing can write."""
+    return max(config.raw_digits, config.code_digits, config.value_digits if config.affine else 1)
+
+
 def _struct(table: dict[str, Field]) -> data.StructLayout:
     fields: dict[str, ShapeLike] = {
         name: signed(field.bits) if field.signed else unsigned(field.bits) for name, field in table.items()
@@ -59,6 +64,7 @@ LOOPS = (
     "block",
     "kernel_col",
     "kernel_row",
+    "scale",
     "digit",
     "significance",
     "pool_col",
@@ -76,6 +82,7 @@ STEP_LAYOUT = data.StructLayout(
         "valid": 1,
         "clear": 1,  # first step of a convolution pixel
         "scale": 1,  # first step of a later significance
+        "second": 1,  # adds to the second accumulator; never without ``two_scale``
         "pixel": 1,  # last step of a convolution pixel; the fields below matter then
         "pool_first": 1,  # first pixel of a pooling window
         "emit": 1,  # last pixel of a pooling window
@@ -100,6 +107,22 @@ def load_layout(config: Config) -> data.StructLayout:
 def store_layout(config: Config) -> data.StructLayout:
     """Which activation word to read."""
     return data.StructLayout({"bank": index_bits(config.strips), "address": index_bits(config.activation_words)})
+
+
+def residual_load_layout(config: Config) -> data.StructLayout:
+    """A word for a residual memory."""
+    return data.StructLayout(
+        {
+            "bank": index_bits(config.strips),
+            "address": index_bits(config.residual_words),
+            "data": config.residual_word_bits,
+        }
+    )
+
+
+def residual_store_layout(config: Config) -> data.StructLayout:
+    """Which residual word to read."""
+    return data.StructLayout({"bank": index_bits(config.strips), "address": index_bits(config.residual_words)})
 
 
 def slice_digits(config: Config) -> int:

@@ -1,6 +1,6 @@
 """The loops of a layer, all in one: which of them goes on after each step."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,6 +31,7 @@ POSITION_LAYOUT = data.StructLayout(
         "last_row": 1,
         "last_group": 1,
         "digit": 4,  # index of the activation digit
+        "second": 1,  # of the two passes that ``two_scale`` makes
         "next_digit": 1,  # the next significance begins with the next activation digit
     }
 )
@@ -65,6 +66,7 @@ class LoopNest(wiring.Component):
         m = Module()
         position = self.position
         last = {loop: self._counted(m, loop) for loop in LIMITS}
+        last["scale"] = self._scales(m)
         last["digit"], last["significance"] = self._digits(m)
         with m.If(self.start | self.step):
             inner = Cat()
@@ -98,6 +100,16 @@ class LoopNest(wiring.Component):
         with m.If(self.start | self.step):
             m.d.sync += last.eq(following)
         return following
+
+    def _scales(self, m: Module) -> Value:
+        """Whether the next step is in the last pass with its digits: there are two with ``two_scale``."""
+        if not self.config.two_scale:
+            return Const(1, 1)
+        goes_on, second = self.position.advance.scale, self.position.second
+        following = Mux(self.start | self._restarts("scale"), 0, second | goes_on)
+        with m.If(self.start | self.step):
+            m.d.sync += second.eq(following)
+        return following | ~self.descriptor.two_scale
 
     def _digits(self, m: Module) -> tuple[Value, Value]:
         """Pairs of activation digit i and weight digit j, most significant first; within a significance with rising i.

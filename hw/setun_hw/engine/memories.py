@@ -1,6 +1,6 @@
 """Weight and parameter memory: one write port, one read port with a register behind it."""
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Cat, Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -61,42 +61,59 @@ class WeightMemory(wiring.Component):
         return m
 
 
+#: thresholds and codes, beside the names of fixed-point parameters
+LEVELS = "levels"
+
+
+def parameter_places(config: Config) -> dict[str, tuple[int, int]]:
+    """First bit, and the one past the last, of a channel's parameters: thresholds and codes, then each fixed-point parameter."""
+    low = config.channel_parameter_bits - sum(config.affine_parameters.values())
+    places = {LEVELS: (0, low)}
+    for name, bits in config.affine_parameters.items():
+        places[name] = (low, low + bits)
+        low += bits
+    return places
+
+
 class ParameterMemory(wiring.Component):
-    """Words of the parameters of W channels.
+    """Words of some of the parameters of W channels.
 
     Members
     -------
     write : ``In(parameter_write_layout(config))``
     address : ``In``
-    word : ``Out(config.parameter_word_bits)``   two cycles after ``address``
+    word : ``Out``   two cycles after ``address``: the named parameters of each channel, channel 0 lowest
     """
 
     write: "data.View[data.StructLayout]"
     address: Signal
     word: Signal
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *names: str) -> None:
         self.config = config
+        self._places = [parameter_places(config)[name] for name in names]
         super().__init__(
             {
                 "write": In(parameter_write_layout(config)),
                 "address": In(index_bits(config.parameter_words)),
-                "word": Out(config.parameter_word_bits),
+                "word": Out(config.post * sum(high - low for low, high in self._places)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, write = self.config, self.write
+        bits = len(self.word)
+        channels = [write.data.word_select(c, config.channel_parameter_bits) for c in range(config.post)]
         m.submodules.memory = memory = Memory(
-            shape=unsigned(config.parameter_word_bits), depth=config.parameter_words, init=[], attrs=UNCHECKED
+            shape=unsigned(bits), depth=config.parameter_words, init=[], attrs=UNCHECKED
         )
         reader, writer = memory.read_port(), memory.write_port()
-        word = Signal(config.parameter_word_bits, reset_less=True)
+        word = Signal(bits, reset_less=True)
         m.d.comb += [
             reader.addr.eq(self.address),
             writer.addr.eq(write.address),
-            writer.data.eq(write.data),
+            writer.data.eq(Cat(channel[low:high] for channel in channels for low, high in self._places)),
             writer.en.eq(write.enable),
             self.word.eq(word),
         ]

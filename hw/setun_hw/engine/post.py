@@ -21,6 +21,34 @@ def codes_layout(config: Config) -> data.ArrayLayout:
     return data.ArrayLayout(data.ArrayLayout(2, config.thresholds + 1), config.post)
 
 
+def result_layout(config: Config) -> data.StructLayout:
+    """Fixed-point results of W channels: thresholds that were reached, and a digit."""
+    return data.StructLayout(
+        {
+            "reached": data.ArrayLayout(config.thresholds, config.post),
+            "planes": data.ArrayLayout(2, config.post),
+        }
+    )
+
+
+def take_chunks(
+    m: Module, config: Config, values: "data.View[data.ArrayLayout]", pool: "data.View[data.StructLayout]"
+) -> Value:
+    """The chunk of accumulators taken in this cycle; all are kept at the snapshot."""
+    bits = values.as_value()
+    chunk_bits = config.post * config.accumulator_width
+    taken: Value = bits[:chunk_bits]
+    if config.chunks > 1:
+        # Chunk 0 comes straight from the accumulators, the others from here.
+        waiting = Signal(chunk_bits * (config.chunks - 1), reset_less=True)
+        taken = Mux(pool.snapshot, taken, waiting[:chunk_bits])
+        with m.If(pool.snapshot):
+            m.d.sync += waiting.eq(bits[chunk_bits:])
+        with m.Elif(pool.takes):
+            m.d.sync += waiting.eq(waiting[chunk_bits:])
+    return taken
+
+
 class StripPost(wiring.Component):
     """Post-processing of one strip; stages as in :class:`~setun_hw.engine.drain.DrainControl`.
 
@@ -30,8 +58,13 @@ class StripPost(wiring.Component):
     fetch_chunk : ``In``                     stage *fetch*
     pool : ``In(pool_layout(config))``       stage *pool*
     thresholds : ``In(thresholds_layout(config))``, digit : ``In``  stage *compare*
-    raw : ``In(1)``, codes : ``In(codes_layout(config))``           stage *write*
+    planes : ``In(1)``, codes : ``In(codes_layout(config))``        stage *write*; whether planes or codes are written
     digits : ``Out(2*W)``                    stage *write*
+
+    With ``affine`` there are also
+
+    affine : ``In(1)``, result : ``In(result_layout(config))``  stage *compare*: what takes the sums' place
+    chunk : ``Out``                          stage *pool*: the chunk taken
     """
 
     values: "data.View[data.ArrayLayout]"
@@ -39,9 +72,12 @@ class StripPost(wiring.Component):
     pool: "data.View[data.StructLayout]"
     thresholds: "data.View[data.ArrayLayout]"
     digit: Signal
-    raw: Signal
+    planes: Signal
     codes: "data.View[data.ArrayLayout]"
     digits: Signal
+    affine: Signal
+    result: "data.View[data.StructLayout]"
+    chunk: Signal
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -52,11 +88,19 @@ class StripPost(wiring.Component):
                 "pool": In(pool_layout(config)),
                 "thresholds": In(thresholds_layout(config)),
                 "digit": In(digit_bits(config)),
-                "raw": In(1),
+                "planes": In(1),
                 "codes": In(codes_layout(config)),
                 "digits": Out(2 * config.post),
+                **self._affine_members(config),
             }
         )
+
+    @staticmethod
+    def _affine_members(config: Config) -> dict[str, wiring.Member]:
+        if not config.affine:
+            return {}
+        chunk = Out(config.post * config.accumulator_width)
+        return {"affine": In(1), "result": In(result_layout(config)), "chunk": chunk}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -70,7 +114,12 @@ class StripPost(wiring.Component):
                 Cat(at_least(config, value, self.thresholds[channel][t]) for t in range(config.thresholds))
             )
             m.d.sync += plane.eq(self._whole_digits(value).word_select(self.digit, 2))
-            code: Value = plane
+            if config.affine:
+                with m.If(self.affine):
+                    m.d.sync += [
+                        reached.eq(self.result.reached[channel]),
+                        plane.eq(self.result.planes[channel]),
+                    ]
             # Thresholds do not fall, so the level is where the row of reached ones ends.
             above, below = Cat(1, reached), Cat(reached, 0)
             level_code = Signal(2, name=f"code{channel}")
@@ -78,7 +127,7 @@ class StripPost(wiring.Component):
             for level in range(config.thresholds + 1):
                 choice = choice | Mux(above[level] & ~below[level], self.codes[channel][level], 0)
             m.d.comb += level_code.eq(choice)
-            m.d.comb += self.digits.word_select(channel, 2).eq(Mux(self.raw, code, level_code))
+            m.d.comb += self.digits.word_select(channel, 2).eq(Mux(self.planes, plane, level_code))
         return m
 
     def _whole_digits(self, value: Value) -> Value:
@@ -91,16 +140,9 @@ class StripPost(wiring.Component):
         """The chunk taken last, with the maximum over its pooling window so far."""
         config, pool, width = self.config, self.pool, self.config.accumulator_width
         chunk_bits = config.post * width
-        values = self.values.as_value()
-        taken: Value = values[:chunk_bits]
-        if config.chunks > 1:
-            # Chunk 0 comes straight from the accumulators, the others from here.
-            waiting = Signal(chunk_bits * (config.chunks - 1), reset_less=True)
-            taken = Mux(pool.snapshot, taken, waiting[:chunk_bits])
-            with m.If(pool.snapshot):
-                m.d.sync += waiting.eq(values[chunk_bits:])
-            with m.Elif(pool.takes):
-                m.d.sync += waiting.eq(waiting[chunk_bits:])
+        taken = take_chunks(m, config, self.values, pool)
+        if config.affine:
+            m.d.comb += self.chunk.eq(taken)
         pooled, result = Signal(chunk_bits, reset_less=True), Signal(chunk_bits)
         before: Value = pooled
         if config.chunks > 1:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from setun_hw.config import Config
 from setun_hw.engine.activation_walk import ActivationWalk
 from setun_hw.engine.check import bad_field
-from setun_hw.engine.gates import DrainGate, LoadGate
+from setun_hw.engine.gates import DrainGate, LoadGate, drain_cycles
 from setun_hw.engine.layout import ERROR_LAYOUT, STEP_LAYOUT, compute_layout
 from setun_hw.engine.loop_nest import LoopNest
 from setun_hw.engine.weight_walk import WeightWalk
@@ -116,11 +116,21 @@ class Sequencer(wiring.Component):
                 self.step.scale.eq(~self.start & advance.significance),
                 group_begins.eq(self.start | advance.group),
             ]
+        if config.two_scale:
+            # The second pass begins as the first did.
+            begins, clear, scale = Signal(), Signal(), Signal()
+            m.d.comb += begins.eq(self.start | position.pixel | advance.significance | advance.digit)
+            with m.If(self.start | (issue & begins)):
+                m.d.sync += [clear.eq(self.start | position.pixel), scale.eq(~self.start & advance.significance)]
+            with m.If(issue & advance.scale):
+                m.d.sync += [self.step.clear.eq(clear), self.step.scale.eq(scale)]
+            m.d.comb += self.step.second.eq(position.second)
         with m.If(self.start | (issue & position.pixel)):
             m.d.sync += self.step.pool_first.eq(self.start | self.step.emit)
 
         m.submodules.load_gate = load_gate = LoadGate()
-        m.submodules.drain_gate = drain_gate = DrainGate()
+        chunk_cycles = drain_cycles(config, d)
+        m.submodules.drain_gate = drain_gate = DrainGate(len(chunk_cycles))
         m.d.comb += [
             load_gate.after.eq(d.after),
             load_gate.after_step.eq(d.after_step),
@@ -128,7 +138,7 @@ class Sequencer(wiring.Component):
             load_gate.next_group.eq(issue & advance.group),
             load_gate.transfers_done.eq(self.transfers_done),
             drain_gate.chunks.eq(Mux(self.step.last_group, d.last_chunks, d.chunks)),
-            drain_gate.digits.eq(d.out_digits),
+            drain_gate.cycles.eq(chunk_cycles),
             drain_gate.pixel.eq(issue & self.step.pixel),
         ]
         faulty = Signal()
@@ -188,6 +198,9 @@ class Sequencer(wiring.Component):
             over_weights.eq(issue & (self.weight_address >= config.weight_words)),
             reads.eq(issue & self.inside.any()),
         ]
+        if config.affine:
+            with m.If(self.descriptor.no_array):
+                m.d.sync += [over_weights.eq(0), reads.eq(0)]
         with m.If(faulty):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.BAD_FIELD)]
         with m.Elif((over_activations & reads) | over_weights):
