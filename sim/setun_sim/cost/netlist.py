@@ -1,0 +1,109 @@
+"""Gate counts of a circuit, from yosys (packages amaranth and pyosys, imported here only)."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from setun_sim.cost.errors import StructureError
+
+#: what a yosys cell counts as
+KINDS = {
+    "$_NOT_": "inverter", "$_AND_": "and2", "$_NAND_": "nand2", "$_OR_": "or2", "$_NOR_": "nor2", "$_XOR_": "xor2",
+    "$_XNOR_": "xnor2", "$_MUX_": "mux2", "$_AOI3_": "aoi21", "$_OAI3_": "oai21", "$_AOI4_": "aoi22", "$_OAI4_": "oai22",
+    "$_DFF_P_": "flip_flop", "$_DFFE_PP_": "flip_flop",
+}  # fmt: skip
+#: memories are counted by their bits and taken out; an enable belongs to its flip-flop (a gated clock), as in ternary cells
+MAPPED = """\
+read_rtlil design.il
+hierarchy -auto-top
+synth -flatten -run begin:fine
+memory_collect
+tee -q -o memories.json stat -json -width
+delete t:$mem_v2
+synth -flatten -run fine:check -noabc
+dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01
+abc -g cmos4,XOR,XNOR,MUX
+opt_clean -purge
+tee -q -o gates.json stat -json
+"""
+#: the circuit as it is drawn, each operator one bit of logic, nothing restructured
+DRAWN = """\
+read_rtlil design.il
+hierarchy -auto-top
+proc
+flatten
+opt -full
+memory_collect
+delete t:$mem_v2
+opt_clean -purge
+simplemap
+opt
+opt_clean -purge
+tee -q -o gates.json stat -json
+"""
+# in a process of its own, whose log nobody needs
+_YOSYS = "import sys; from pyosys import libyosys; libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())"
+
+
+def run_yosys(rtlil: str, script: str) -> dict[str, int]:
+    """Cells by yosys type after a script that writes ``gates.json``; kept in the user's cache by content.
+
+    Raises
+    ------
+    StructureError
+        When yosys is missing or refuses.
+    """
+    key = hashlib.sha256(f"{script}\0{rtlil}".encode()).hexdigest()
+    kept = Path(platformdirs.user_cache_dir("setun"), "gates", f"{key}.json")
+    try:
+        found: dict[str, int] = json.loads(kept.read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError):
+        pass  # not there, or cut short: count again
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "design.il").write_text(rtlil, encoding="utf-8")
+        (directory / "run.ys").write_text(script, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", _YOSYS, "run.ys"], cwd=directory, capture_output=True, encoding="utf-8", check=False
+        )
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            raise StructureError(f"gates cannot be counted: {last[0] if last else 'yosys failed'}")
+        statistics = json.loads((directory / "gates.json").read_text(encoding="utf-8"))
+    cells: dict[str, int] = statistics["design"]["num_cells_by_type"]
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(cells), encoding="utf-8")
+    except OSError:
+        pass  # no cache, then
+    return cells
+
+
+def mapped_gates(design: Any) -> dict[str, int]:
+    """Binary gates of an Amaranth component, flattened and mapped; its memories are not in it.
+
+    Raises
+    ------
+    StructureError
+        When yosys is missing or refuses, or leaves a cell that is no gate.
+    """
+    from setun_hw.library import Shared, convert
+
+    ports = None
+    if isinstance(design, Shared):
+        inputs, outputs = design.pins()
+        ports = [*inputs.values(), *outputs.values()]
+    counted: Counter[str] = Counter()
+    for kind, number in run_yosys(convert(design, "design", ports), MAPPED).items():
+        if kind not in KINDS:
+            raise StructureError(f"gates cannot be counted: yosys left {number} cells of type {kind}")
+        counted[KINDS[kind]] += number
+    return dict(sorted(counted.items()))
