@@ -3,24 +3,21 @@
 It knows nothing of networks or of time. Speed is not its aim; the fast simulator and the hardware are compared with it.
 """
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from setun_compiler.program import Program
-from setun_hw import packing
-from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Region, Transfer
+from setun_hw.config import Encoding
+from setun_hw.descriptor import Compute, Descriptor, Mode, Post, Region, Transfer
+from setun_sim import golden_post
+from setun_sim.check import check_compute, check_opcode
 from setun_sim.errors import SimulationError
-from setun_sim.golden_words import Bits, beats_of, read_words, write_words
-from setun_sim.order import actions, descriptors_of
-
-Integers = NDArray[np.int64]
-
-#: digit that stands for the two-bit codes 00, 01, 10, 11
-TRITS = np.array([0, 1, -1, 0])
-RADIX4 = np.array([0, 1, -2, -1])
+from setun_sim.golden_memory import Memories
+from setun_sim.golden_post import Integers, Parameters, decode
+from setun_sim.order import actions, descriptors_of, posts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +26,10 @@ class ComputeRecord:
 
     index: int  #: descriptor in the run list
     group: int
-    pooled: Integers  #: sums after pooling
-    levels: Integers  #: thresholds reached; zeros where the mode is RAW
-    digits: NDArray[np.uint8]  #: two-bit codes written, with a last axis of out_digits planes
+    pooled: Integers  #: sums after pooling; with ``affine`` y after pooling
+    out: Integers  #: what codes, digits and residual words are made of: ``pooled``, or with ``affine`` the result
+    levels: Integers  #: thresholds reached; zeros where the mode is not THRESHOLD
+    digits: NDArray[np.uint8]  #: two-bit codes written, with a last axis of out_digits planes; none in mode NONE
 
 
 class Observer:
@@ -43,137 +41,129 @@ class Observer:
         ``x`` (strips, out_rows, out_cols, lanes) and ``w`` (rows, lanes) are digits, ``padding`` is x without lanes.
         """
 
+    def shift(self, index: int, acc: Integers) -> None:
+        """Accumulators (strips, out_rows, out_cols, rows) are multiplied by the radix."""
+
+    def residual_read(self, index: int, words: Integers) -> None:
+        """Post-processing reads residual words (strips, out_rows, out_cols, W), one for each output pixel."""
+
+    def fixed_point(self, index: int, y: Integers) -> None:
+        """The fixed-point unit makes y (strips, out_rows, out_cols, channels) for one pixel of every pooling window."""
+
+    def residual_write(self, index: int, words: Integers) -> None:
+        """Post-processing writes residual words (strips, out_rows, out_cols, W), one for each output pixel."""
+
     def group(self, record: ComputeRecord) -> None:
         """A channel group is complete."""
 
 
-@dataclass
-class Machine:
-    """On-chip memories as two-bit codes (parameters as bits), and the external regions."""
-
-    config: Config
-    regions: dict[int, bytearray]
-    activations: NDArray[np.uint8] = field(init=False)  #: (strips, words, lanes)
-    weights: NDArray[np.uint8] = field(init=False)  #: (words, rows, lanes)
-    parameters: Bits = field(init=False)  #: (words, bits)
-
-    def __post_init__(self) -> None:
-        c = self.config
-        self.activations = np.zeros((c.strips, c.activation_words, c.lanes), np.uint8)
-        self.weights = np.zeros((c.weight_words, c.rows, c.lanes), np.uint8)
-        self.parameters = np.zeros((c.parameter_words, c.parameter_word_bits), np.uint8)
+class Machine(Memories):
+    """Carries out descriptors."""
 
     def execute(self, descriptors: list[Descriptor], observer: Observer, eager: bool) -> None:
         """Carry out one descriptor list."""
+        posts = posts_of(descriptors)
+        for index, descriptor in enumerate(descriptors):
+            check_opcode(index, descriptor, self.config)
         for index, group in actions(descriptors, eager=eager):
             descriptor = descriptors[index]
             if isinstance(descriptor, Transfer):
                 self.transfer(descriptor)
             elif isinstance(descriptor, Compute):
-                observer.group(self.compute(descriptor, index, group, observer))
+                check_compute(index, descriptor, posts[index], self.config)
+                observer.group(self.compute(descriptor, posts[index], index, group, observer))
 
-    # -- transfers ------------------------------------------------------------------------------
-    def transfer(self, t: Transfer) -> None:
-        """Move the words of one LOAD or STORE."""
-        c, region = self.config, self.regions[t.region]
-        if t.opcode is Opcode.LOAD_WEIGHTS:
-            if t.packed:
-                codes = self.unpack_weights(region, t)
-            else:
-                bits = read_words(region, t.offset, t.words, c.weight_word_bits, c.axi_data_bits)
-                codes = (bits[:, 0::2] + 2 * bits[:, 1::2]).reshape(t.words, c.rows, c.lanes)
-            self.weights[t.base : t.base + t.words] = codes
-        elif t.opcode is Opcode.LOAD_PARAMETERS:
-            self.parameters[t.base : t.base + t.words] = read_words(
-                region, t.offset, t.words, c.parameter_word_bits, c.axi_data_bits
-            )
-        else:
-            row_bytes = beats_of(t.row_words, c.word_bits, c.axi_data_bits) * c.axi_data_bits // 8
-            for row in range(t.rows):
-                base = t.base + row % t.strip_rows * t.row_words
-                words = self.activations[row // t.strip_rows, base : base + t.row_words]
-                if t.opcode is Opcode.LOAD_ACTIVATIONS:
-                    bits = read_words(region, t.offset + row * row_bytes, t.row_words, c.word_bits, c.axi_data_bits)
-                    words[:] = bits[:, 0::2] + 2 * bits[:, 1::2]
-                else:
-                    bits = np.stack([words & np.uint8(1), words >> np.uint8(1)], axis=-1)
-                    bits = bits.reshape(t.row_words, c.word_bits)
-                    write_words(region, t.offset + row * row_bytes, bits, c.axi_data_bits)
-
-    def unpack_weights(self, region: bytearray, t: Transfer) -> NDArray[np.uint8]:
-        """Weight words stored as bytes of five trits, each word padded to whole beats."""
-        c = self.config
-        word_bytes = -(-c.rows * c.lanes // packing.TRITS)
-        bits = read_words(region, t.offset, t.words, max(8 * word_bytes, c.axi_data_bits), c.axi_data_bits)
-        codes = packing.unpack(np.packbits(bits, axis=1, bitorder="little")[:, :word_bytes]) & 3
-        codes = np.where(codes == 3, 2, codes)[:, : c.rows * c.lanes]
-        return codes.reshape(t.words, c.rows, c.lanes).astype(np.uint8)
-
-    # -- compute --------------------------------------------------------------------------------
-    def compute(self, d: Compute, index: int, group: int, observer: Observer) -> ComputeRecord:
+    def compute(self, d: Compute, post: Post, index: int, group: int, observer: Observer) -> ComputeRecord:
         """One channel group of all output pixels, strips and rows."""
         c = self.config
+        channels = (d.last_chunks if group == d.groups - 1 else d.chunks) * c.post
+        p = self.read_parameters(d, group, channels) if d.affine or d.mode == Mode.THRESHOLD else None
         pooled: Integers | None = None
         for py in range(d.pool_rows):
             for px in range(d.pool_cols):
-                acc = self.convolve(d, index, group, py, px, observer)
-                pooled = acc if pooled is None else np.maximum(pooled, acc)
+                acc, acc2 = (sums[..., :channels] for sums in self.convolve(d, index, group, py, px, observer))
+                x, share = acc, np.zeros_like(acc)
+                if d.affine:
+                    assert p is not None
+                    self.check_sums(index, acc)
+                    self.check_sums(index, acc2)
+                    res = self.read_residual(d, post, index, group, channels, observer) if d.residual else None
+                    x = golden_post.two_slopes(acc, acc2, None if d.residual_after else res, p, post, c)
+                    if d.residual_after and res is not None:
+                        share = golden_post.share_of(res, p, post, c)
+                    observer.fixed_point(index, x)
+                pooled = x if pooled is None else np.maximum(pooled, x)
         assert pooled is not None
-        pooled = pooled[..., : (d.last_chunks if group == d.groups - 1 else d.chunks) * c.post]
-        worst = int(np.abs(pooled).max())
-        if worst > c.accumulator_limit:
-            raise SimulationError(
-                f"descriptor {index}: a sum of magnitude {worst} exceeds the accumulator's limit of "
-                f"{c.accumulator_limit}"
-            )
-        levels = np.zeros(pooled.shape, np.int64)
+        if not d.affine:
+            self.check_sums(index, pooled)
+        out = np.clip(pooled + share, post.low, post.high) if d.affine else pooled
+        levels, planes = np.zeros(out.shape, np.int64), np.zeros((*out.shape, 0), np.uint8)
         if d.mode == Mode.THRESHOLD:
-            levels, planes = self.threshold(d, group, pooled)
-        else:
-            planes = raw_planes(pooled, c, d.out_digits)
-        self.write(d, index, group, planes)
-        return ComputeRecord(index=index, group=group, pooled=pooled, levels=levels, digits=planes)
+            assert p is not None
+            levels = golden_post.levels_of(out, p)
+            planes = golden_post.code_planes(levels, p, d.out_digits)
+        elif d.mode == Mode.DIGITS:
+            planes = golden_post.digit_planes(out, c.encoding, d.out_digits)
+        elif d.mode == Mode.RAW:
+            planes = golden_post.raw_planes(out, c, d.out_digits)
+        if d.mode != Mode.NONE:
+            self.write(d, index, group, planes)
+        if d.residual_write:
+            self.write_residual(d, post, index, group, out, observer)
+        return ComputeRecord(index=index, group=group, pooled=pooled, out=out, levels=levels, digits=planes)
 
-    def convolve(self, d: Compute, index: int, group: int, py: int, px: int, observer: Observer) -> Integers:
-        """Sums of convolution pixel (py, px) of every pooling window, (strips, out_rows, out_cols, rows)."""
+    def check_sums(self, index: int, sums: Integers) -> None:
+        """Refuse what would overflow an accumulator."""
+        worst, limit = int(np.abs(sums).max()), self.config.accumulator_limit
+        if worst > limit:
+            raise SimulationError(
+                f"descriptor {index}: a sum of magnitude {worst} exceeds the accumulator's limit of {limit}"
+            )
+
+    def read_parameters(self, d: Compute, group: int, channels: int) -> Parameters:
+        """Parameters of a group's channels."""
+        c = self.config
+        first = d.parameter_base + group * c.chunks
+        words = self.parameters[first : first + channels // c.post]
+        return golden_post.parameters_of(words.reshape(channels, c.channel_parameter_bits), c, bool(d.affine))
+
+    def convolve(
+        self, d: Compute, index: int, group: int, py: int, px: int, observer: Observer
+    ) -> tuple[Integers, Integers]:
+        """Sums with w and |w| of pixel (py, px) of every pooling window, (strips, out_rows, out_cols, rows) each."""
         c = self.config
         weight_base = d.weight_base + (group * d.weight_group_step % (d.weight_ring or 1 << 62))
-        acc = np.zeros((c.strips, d.out_rows, d.out_cols, c.rows), np.int64)
+        acc = np.zeros((2, c.strips, d.out_rows, d.out_cols, c.rows), np.int64)
+        if d.no_array:
+            return acc[0], acc[1]
         for s in range(d.in_digits + d.weight_digits - 1):
-            acc = c.encoding.radix * acc
+            for scale in range(d.two_scale + 1):
+                if s > 0:
+                    acc[scale] = c.encoding.radix * acc[scale]
+                    observer.shift(index, acc[scale])
             for i in range(max(0, s - d.weight_digits + 1), min(s, d.in_digits - 1) + 1):
-                j = s - i
-                for kh in range(d.kernel_rows):
-                    for kw in range(d.kernel_cols):
-                        y = (
-                            np.arange(d.out_rows) * d.row_step
-                            + py * d.pool_row_step
-                            + kh * d.kernel_row_step
-                            - d.pad_top
-                        )
-                        x = (
-                            np.arange(d.out_cols) * d.col_step
-                            + px * d.pool_col_step
-                            + kw * d.kernel_col_step
-                            - d.pad_left
-                        )
-                        for b in range(d.blocks):
-                            word = (group * d.group_block_step + b) * d.in_digits + i
-                            codes, padding = self.read_pixels(d, index, y, x, word, i)
-                            address = weight_base + j * d.weight_plane + (kh * d.kernel_cols + kw) * d.blocks + b
-                            w = decode(self.weights[address], c.encoding)
-                            digits = decode(codes, c.encoding)
-                            if c.encoding is not Encoding.BINARY2 and ((codes == 3).any((0, 1, 2)) & w.any(0)).any():
-                                raise SimulationError(f"descriptor {index} multiplies a trit that has both rails set")
-                            observer.step(index, digits, w, padding)
-                            acc = acc + np.einsum("pyxn,mn->pyxm", digits, w)
-        return acc
+                loops = (range(d.two_scale + 1), range(d.kernel_rows), range(d.kernel_cols), range(d.blocks))
+                for scale, kh, kw, b in itertools.product(*loops):
+                    codes, padding = self.read_pixels(d, index, group, (py, px), (kh, kw), b, i)
+                    address = weight_base + (s - i) * d.weight_plane + (kh * d.kernel_cols + kw) * d.blocks + b
+                    w = decode(self.weights[address], c.encoding)
+                    if scale == 1:
+                        w = golden_post.magnitudes(w)
+                    if c.encoding is not Encoding.BINARY2 and ((codes == 3).any((0, 1, 2)) & w.any(0)).any():
+                        raise SimulationError(f"descriptor {index} multiplies a trit that has both rails set")
+                    digits = decode(codes, c.encoding)
+                    observer.step(index, digits, w, padding)
+                    acc[scale] += np.einsum("pyxn,mn->pyxm", digits, w)
+        return acc[0], acc[1]
 
     def read_pixels(
-        self, d: Compute, index: int, y: Integers, x: Integers, word: int, digit: int
+        self, d: Compute, index: int, group: int, pool: tuple[int, int], kernel: tuple[int, int], block: int, digit: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Two-bit codes of one word at rows ``y`` and columns ``x`` of each strip, and which of them are padding."""
+        """Two-bit codes of one word for each output pixel of each strip, and which of them are padding."""
         c = self.config
+        y = np.arange(d.out_rows) * d.row_step + pool[0] * d.pool_row_step + kernel[0] * d.kernel_row_step - d.pad_top
+        x = np.arange(d.out_cols) * d.col_step + pool[1] * d.pool_col_step + kernel[1] * d.kernel_col_step - d.pad_left
+        word = (group * d.group_block_step + block) * d.in_digits + digit
         strip, yy, xx = np.meshgrid(np.arange(c.strips), y, x, indexing="ij")
         bank, row = strip + yy // d.in_strip_rows, yy % d.in_strip_rows
         if d.batch:
@@ -192,26 +182,38 @@ class Machine:
         codes = self.activations[np.where(inside, bank, 0), np.where(inside, address, 0)]
         return np.where(inside[..., None], codes, np.uint8(d.pad_digits >> 2 * digit & 3)), ~inside
 
-    def threshold(self, d: Compute, group: int, pooled: Integers) -> tuple[Integers, NDArray[np.uint8]]:
-        """Levels and code planes (..., channels, out_digits) of sums (..., channels)."""
+    def read_residual(
+        self, d: Compute, post: Post, index: int, group: int, channels: int, observer: Observer
+    ) -> Integers:
+        """Sums over windows of the residual memories, (strips, out_rows, out_cols, channels)."""
         c = self.config
-        levels = np.zeros(pooled.shape, np.int64)
-        planes = np.zeros((*pooled.shape, d.out_digits), np.uint8)
-        for channel in range(pooled.shape[-1]):
-            word = self.parameters[d.parameter_base + group * c.chunks + channel // c.post]
-            low = channel % c.post * c.channel_parameter_bits
-            bits = word[low : low + c.channel_parameter_bits]
-            thresholds = [
-                accumulator_value(bits[t * c.accumulator_width : (t + 1) * c.accumulator_width], c.encoding)
-                for t in range(c.thresholds)
-            ]
-            codes = bits[c.thresholds * c.accumulator_width :].reshape(c.thresholds + 1, c.code_digits, 2)
-            for t in thresholds:
-                levels[..., channel] += pooled[..., channel] >= t
-            for plane in range(d.out_digits):
-                digit = codes[:, d.out_digits - 1 - plane]
-                planes[..., channel, plane] = (digit[:, 0] + 2 * digit[:, 1])[levels[..., channel]]
-        return levels, planes
+        total = np.zeros((c.strips, d.out_rows, d.out_cols, channels), np.int64)
+        oy, ox = np.meshgrid(np.arange(d.out_rows), np.arange(d.out_cols), indexing="ij")
+        for chunk in range(channels // c.post):
+            lanes = slice(chunk * c.post, (chunk + 1) * c.post)
+            place = (post.res_first + group * c.chunks + chunk) % post.res_chunks
+            for wy in range(post.res_rows):
+                for wx in range(post.res_cols):
+                    address = (
+                        post.res_base
+                        + (oy * post.res_row_step + wy) * post.res_row_stride
+                        + (ox * post.res_col_step + wx) * post.res_col_stride
+                        + place
+                    )
+                    if address.max() >= min(post.res_end, c.residual_words):
+                        raise SimulationError(
+                            f"descriptor {index} reads residual word {address.max()}, beyond its tensor's end "
+                            f"{min(post.res_end, c.residual_words)}"
+                        )
+                    words = self.residuals[:, address]
+                    observer.residual_read(index, words)
+                    total[..., lanes] += words
+        limit = 1 << c.accumulator_bits - 1
+        if total.min() < -limit or total.max() >= limit:
+            raise SimulationError(
+                f"descriptor {index}: a residual sum of magnitude {np.abs(total).max()} does not fit the accumulator"
+            )
+        return total
 
     def write(self, d: Compute, index: int, group: int, planes: NDArray[np.uint8]) -> None:
         """Write the chunks of one group to every bank, leaving other digits of the words alone."""
@@ -234,32 +236,21 @@ class Machine:
                             :, oy, ox, chunk * c.post : (chunk + 1) * c.post, plane
                         ]
 
-
-def decode(codes: NDArray[np.uint8], encoding: Encoding) -> Integers:
-    """Digits that two-bit codes stand for; both rails at once cancel (lanes nobody uses may hold such leftovers)."""
-    return (RADIX4 if encoding is Encoding.BINARY2 else TRITS)[codes]
-
-
-def accumulator_value(bits: Bits, encoding: Encoding) -> int:
-    """Threshold on ``accumulator_width`` bits, lowest first: trits, or two's complement."""
-    if encoding is Encoding.TERNARY:
-        return sum(3**k * (int(bits[2 * k]) - int(bits[2 * k + 1])) for k in range(len(bits) // 2))
-    value = sum(int(bit) << k for k, bit in enumerate(bits))
-    return value - (int(bits[-1]) << len(bits))
-
-
-def raw_planes(sums: Integers, config: Config, planes: int) -> NDArray[np.uint8]:
-    """Lowest ``planes`` two-bit planes of accumulators, most significant first, on a new last axis."""
-    rest, found = sums.copy(), []
-    for _ in range(planes):
-        if config.encoding is Encoding.TERNARY:
-            trit = (rest + 1) % 3 - 1
-            found.append(np.where(trit < 0, 2, trit))
-            rest = (rest - trit) // 3
-        else:
-            found.append(rest & 3)
-            rest = rest >> 2
-    return np.stack(found[::-1], axis=-1).astype(np.uint8)
+    def write_residual(self, d: Compute, post: Post, index: int, group: int, out: Integers, observer: Observer) -> None:
+        """Write the chunks of one group to every residual memory."""
+        c = self.config
+        oy, ox = np.meshgrid(np.arange(d.out_rows), np.arange(d.out_cols), indexing="ij")
+        for chunk in range(out.shape[3] // c.post):
+            address = post.res_out_base + oy * post.res_out_row_stride + ox * post.res_out_col_stride
+            address = address + group * c.chunks + chunk
+            if address.max() >= min(post.res_out_end, c.residual_words):
+                raise SimulationError(
+                    f"descriptor {index} writes residual word {address.max()}, beyond its tensor's end "
+                    f"{min(post.res_out_end, c.residual_words)}"
+                )
+            words = out[..., chunk * c.post : (chunk + 1) * c.post]
+            self.residuals[:, address] = words
+            observer.residual_write(index, words)
 
 
 def run(program: Program, inputs: bytes, *, observer: Observer | None = None, eager: bool = True) -> bytes:

@@ -9,8 +9,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from setun_hw.descriptor import SIZE, Compute, Descriptor, Transfer, unpack
+from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Post, Transfer, fields_of, unpack
 from setun_sim.errors import SimulationError
+
+#: what holds for fixed-point post-processing before the first SET_POST
+NO_POST = Post(**dict.fromkeys(fields_of(Post), 0))
 
 
 class Action(NamedTuple):
@@ -33,9 +36,18 @@ def descriptors_of(image: bytes, offset: int, count: int) -> list[Descriptor]:
             f"descriptor list of {count} at byte {offset} leaves the program image of {len(image)} bytes"
         )
     found = [unpack(image[offset + k * SIZE : offset + (k + 1) * SIZE]) for k in range(count)]
-    ends = [k for k, descriptor in enumerate(found) if not isinstance(descriptor, Compute | Transfer)]
+    ends = [k for k, descriptor in enumerate(found) if isinstance(descriptor, End)]
     if ends != [count - 1]:
         raise SimulationError(f"descriptor list of {count} must have one END, at its end, not at {ends}")
+    return found
+
+
+def posts_of(descriptors: Sequence[Descriptor]) -> list[Post]:
+    """The settings of SET_POST that hold at each descriptor."""
+    found, post = [], NO_POST
+    for descriptor in descriptors:
+        post = descriptor if isinstance(descriptor, Post) else post
+        found.append(post)
     return found
 
 

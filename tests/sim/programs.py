@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from setun_compiler import interpret
+from setun_compiler.network import Affine, Residual
 from setun_compiler.program import ExternalMap, InputPort, LayerRecord, OutputPort, Program
 from setun_hw import external, packing
 from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Region, Transfer
+from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Post, Region, Transfer
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conv:
-    """One layer in the words of a network; sums are max-pooled, then compared or left raw."""
+    """One layer in the words of a network; sums are max-pooled, then compared or left raw, or go through ``affine``.
 
-    weights: Integers  #: (out channels, in channels, kernel rows, kernel cols)
+    Its source is the last layer that wrote to the banks.
+    """
+
+    weights: (
+        Integers  #: (out channels, in channels, kernel rows, kernel cols); of ``no_array`` only their number matters
+    )
     weight_digits: int = 1
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
@@ -28,7 +35,32 @@ class Conv:
     pool: tuple[int, int] = (1, 1)
     thresholds: Integers | None = None  #: (out channels, T), or None for RAW
     codes: Integers | None = None  #: (out channels, T+1)
+    #: with ``affine`` and without thresholds: its digits, or nothing for the banks if 0
     out_digits: int = 1
+    affine: Affine | None = None
+    two_scale: bool = False
+    no_array: bool = False
+    #: layer whose ``affine`` result is the residual operand, and its window
+    operand: int | None = None
+    window: Residual = field(default=Residual(source=""))
+    #: write the result to the residual memory, over the operand if ``in_place``
+    keep: bool = False
+    in_place: bool = False
+    #: store the residual map to external memory and load it elsewhere
+    spill: bool = False
+
+    @property
+    def stride_rows(self) -> int:
+        """Rows of its source (of its operand, if that is all it reads) to a row of its output."""
+        return self.window.row_step if self.no_array else self.stride[0] * self.pool[0]
+
+    @property
+    def mode(self) -> Mode:
+        if self.thresholds is not None:
+            return Mode.THRESHOLD
+        if self.affine is None:
+            return Mode.RAW
+        return Mode.DIGITS if self.out_digits else Mode.NONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,27 +81,50 @@ class Chain:
 
 def reference(chain: Chain, x: Integers) -> Integers:
     """Integers that leave the last layer for one image, straight from the definition of convolution."""
-    for layer in chain.layers:
-        top, left, bottom, right = layer.padding
-        x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=layer.pad_value)
-        kh, kw = layer.weights.shape[2:]
-        rows = (x.shape[1] - layer.dilation[0] * (kh - 1) - 1) // layer.stride[0] + 1
-        cols = (x.shape[2] - layer.dilation[1] * (kw - 1) - 1) // layer.stride[1] + 1
-        acc = np.zeros((len(layer.weights), rows, cols), np.int64)
-        for i in range(kh):
-            for j in range(kw):
-                y0, x0 = i * layer.dilation[0], j * layer.dilation[1]
-                part = x[:, y0 : y0 + layer.stride[0] * rows : layer.stride[0]]
-                part = part[:, :rows, x0 : x0 + layer.stride[1] * cols : layer.stride[1]][:, :, :cols]
-                acc += np.tensordot(layer.weights[:, :, i, j], part, 1)
-        py, px = layer.pool
-        acc = acc[:, : rows // py * py, : cols // px * px]
-        acc = acc.reshape(len(acc), rows // py, py, cols // px, px).max((2, 4))
-        if layer.thresholds is None or layer.codes is None:
-            return acc
-        level = (acc[..., None] >= layer.thresholds[:, None, None, :]).sum(-1)
-        x = np.take_along_axis(layer.codes[:, None, :], level.reshape(len(acc), 1, -1), 2).reshape(acc.shape)
+    kept: dict[int, Integers] = {}
+    for number, layer in enumerate(chain.layers):
+        pool = interpret.Pool(
+            rows=layer.pool[0], cols=layer.pool[1], row_stride=layer.pool[0], col_stride=layer.pool[1]
+        )
+        residual = None
+        if layer.operand is not None:
+            residual = interpret.window_sums(layer.window, kept[layer.operand][None])
+        if layer.affine is None:
+            out = interpret.max_pool(pool, convolution(layer, x, layer.weights)[None])
+        else:
+            if layer.no_array:
+                assert residual is not None
+                acc = acc2 = np.zeros((len(layer.weights), *residual.shape[2:]), np.int64)
+            else:
+                acc = convolution(layer, x, layer.weights)
+                acc2 = convolution(layer, x, np.abs(layer.weights)) if layer.two_scale else np.zeros_like(acc)
+            if residual is not None and not layer.affine.residual_after:  # of the output pixel, whose window shares it
+                residual = residual.repeat(layer.pool[0], axis=2).repeat(layer.pool[1], axis=3)
+            out = interpret.affine(layer.affine, acc[None], acc2[None], pool, residual)
+        if layer.keep:
+            kept[number] = out[0]
+        if layer.thresholds is not None and layer.codes is not None:
+            x = interpret.threshold(interpret.Threshold(thresholds=layer.thresholds, codes=layer.codes), out)[0]
+        elif layer.mode != Mode.NONE:
+            x = out[0]
     return x
+
+
+def convolution(layer: Conv, x: Integers, weights: Integers) -> Integers:
+    """Sums of one image before pooling."""
+    top, left, bottom, right = layer.padding
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=layer.pad_value)
+    kh, kw = weights.shape[2:]
+    rows = (x.shape[1] - layer.dilation[0] * (kh - 1) - 1) // layer.stride[0] + 1
+    cols = (x.shape[2] - layer.dilation[1] * (kw - 1) - 1) // layer.stride[1] + 1
+    acc = np.zeros((len(weights), rows, cols), np.int64)
+    for i in range(kh):
+        for j in range(kw):
+            y0, x0 = i * layer.dilation[0], j * layer.dilation[1]
+            part = x[:, y0 : y0 + layer.stride[0] * rows : layer.stride[0]]
+            part = part[:, :rows, x0 : x0 + layer.stride[1] * cols : layer.stride[1]][:, :, :cols]
+            acc += np.tensordot(weights[:, :, i, j], part, 1)
+    return acc
 
 
 def digits_of(values: Integers, encoding: Encoding, digits: int) -> Integers:
@@ -137,17 +192,34 @@ def decode(program: Program, output: bytes) -> Integers:
                 ]
             codes = words.reshape(m.cols, -1, m.digits, c.lanes, 2).astype(np.int64)
             codes = (codes[..., 0] + 2 * codes[..., 1]).transpose(0, 1, 3, 2).reshape(m.cols, -1, m.digits)
-            if c.encoding is Encoding.BINARY2 or (program.output.raw and c.encoding is Encoding.RAILS):
+            if program.output.raw and c.encoding is not Encoding.TERNARY:
                 value = sum(codes[..., d] << 2 * (m.digits - 1 - d) for d in range(m.digits))
                 value = value - ((codes[..., 0] >> 1) << 2 * m.digits)
             else:
-                value = sum(
-                    (codes[..., d] & 1) * 3 ** (m.digits - 1 - d) - (codes[..., d] >> 1) * 3 ** (m.digits - 1 - d)
-                    for d in range(m.digits)
-                )
+                digits = np.array([0, 1, -2, -1] if c.encoding is Encoding.BINARY2 else [0, 1, -1, 0])[codes]
+                value = digits @ c.encoding.radix ** np.arange(m.digits)[::-1]
             rows.append(value[:, : m.channels].T)
         found.append(np.stack(rows, 1))
     return np.stack(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Map:
+    """A feature map on chip."""
+
+    shape: tuple[int, int, int]
+    base: int
+    strip_rows: int
+    words: int  #: of a pixel
+    digits: int = 1
+
+    @property
+    def row_words(self) -> int:
+        return self.shape[2] * self.words
+
+    @property
+    def end(self) -> int:
+        return self.base + self.strip_rows * self.row_words
 
 
 class _Builder:
@@ -155,7 +227,9 @@ class _Builder:
         self.chain, self.c = chain, chain.config
         self.payload = bytearray()
         self.init: list[Transfer | End] = []
-        self.run: list[Transfer | Compute | End] = []
+        self.run: list[Transfer | Compute | Post | End] = []
+        self.fixed: dict[int, _Map] = {}
+        self.residual_word = self.scratch = 0
         self.layers: list[LayerRecord] = []
         self.weight_word = self.parameter_word = self.activation_word = 0
         self.transfers = self.groups = 0
@@ -176,53 +250,33 @@ class _Builder:
         c, chain = self.c, self.chain
         channels, rows, cols = chain.shape
         images = c.strips if chain.batch else 1
-        digits = chain.in_digits
         heights = self.heights()
-        strip_rows = heights[0]
-        row_words = cols * _blocks(channels, c.lanes) * digits
-        source = self.place(strip_rows * row_words)
-        row_bytes = len(beats(np.zeros((row_words, c.word_bits), np.uint8), c.axi_data_bits))
+        words = _blocks(channels, c.lanes) * chain.in_digits
+        source = _Map(
+            shape=chain.shape,
+            base=self.place(heights[0] * cols * words),
+            strip_rows=heights[0],
+            words=words,
+            digits=chain.in_digits,
+        )
+        row_bytes = self.row_bytes(source.row_words, c.word_bits)
         in_map = ExternalMap(
             channels=channels,
             rows=rows,
             cols=cols,
-            digits=digits,
+            digits=chain.in_digits,
             offset=0,
-            row_words=row_words,
+            row_words=source.row_words,
             row_bytes=row_bytes,
             size=rows * row_bytes,
         )
-        self.run.append(
-            Transfer(
-                opcode=Opcode.LOAD_ACTIVATIONS,
-                region=Region.INPUT,
-                words=rows * images * row_words,
-                base=source,
-                rows=rows * images,
-                strip_rows=rows if chain.batch else strip_rows,
-                row_words=row_words,
-            )
-        )
-        self.transfers += 1
+        self.run.append(self.move(Opcode.LOAD_ACTIVATIONS, Region.INPUT, source))
         for number, layer in enumerate(chain.layers):
-            source, digits = self.layer(
-                number, layer, (channels, rows, cols), digits, source, strip_rows, heights[number + 1]
-            )
-            (channels, rows, cols), strip_rows = self.out_shape(layer, rows, cols), heights[number + 1]
-        row_words = cols * _blocks(channels, c.lanes) * digits
-        row_bytes = len(beats(np.zeros((row_words, c.word_bits), np.uint8), c.axi_data_bits))
-        self.run.append(
-            Transfer(
-                opcode=Opcode.STORE_ACTIVATIONS,
-                after=self.groups,
-                region=Region.OUTPUT,
-                base=source,
-                words=rows * images * row_words,
-                rows=rows * images,
-                strip_rows=strip_rows,
-                row_words=row_words,
-            )
-        )
+            source = self.layer(number, layer, source, heights[number + 1])
+        self.run.append(self.move(Opcode.STORE_ACTIVATIONS, Region.OUTPUT, source))
+        channels, rows, cols = source.shape
+        digits, row_words = source.digits, source.row_words
+        row_bytes = self.row_bytes(row_words, c.word_bits)
         out_map = ExternalMap(
             channels=channels,
             rows=rows,
@@ -253,19 +307,43 @@ class _Builder:
             output=OutputPort(
                 name="y",
                 shape=(channels, rows, cols),
-                raw=chain.layers[-1].thresholds is None,
+                raw=chain.layers[-1].mode == Mode.RAW,
                 scale=np.ones(channels),
                 bias=np.zeros(channels),
                 map=out_map,
             ),
             input_bytes=images * in_map.size,
             output_bytes=images * out_map.size,
-            scratch_bytes=0,
+            scratch_bytes=self.scratch,
             layers=tuple(self.layers),
             placements=(),
         )
 
+    def row_bytes(self, words: int, word_bits: int) -> int:
+        return len(beats(np.zeros((words, word_bits), np.uint8), self.c.axi_data_bits))
+
+    def move(self, opcode: Opcode, region: Region, m: _Map, offset: int = 0) -> Transfer:
+        """A transfer of a whole map, once all before it is computed."""
+        images, rows = self.c.strips if self.chain.batch else 1, m.shape[1]
+        self.transfers += 1
+        return Transfer(
+            opcode=opcode,
+            after=self.groups,
+            region=region,
+            offset=offset,
+            words=rows * images * m.row_words,
+            base=m.base,
+            rows=rows * images,
+            strip_rows=rows if self.chain.batch else m.strip_rows,
+            row_words=m.row_words,
+        )
+
     def out_shape(self, layer: Conv, rows: int, cols: int) -> tuple[int, int, int]:
+        if layer.no_array:
+            assert layer.operand is not None
+            _, rows, cols = self.fixed[layer.operand].shape
+            w = layer.window
+            return len(layer.weights), (rows - w.rows) // w.row_step + 1, (cols - w.cols) // w.col_step + 1
         kh, kw = layer.weights.shape[2:]
         rows += layer.padding[0] + layer.padding[2] - layer.dilation[0] * (kh - 1) - 1
         cols += layer.padding[1] + layer.padding[3] - layer.dilation[1] * (kw - 1) - 1
@@ -277,54 +355,67 @@ class _Builder:
 
     def heights(self) -> list[int]:
         """Strip height of every tensor: strides keep strips aligned, and every map fits into the strips."""
-        shapes, steps = [self.chain.shape], [1]
-        for layer in self.chain.layers:
-            shapes.append(self.out_shape(layer, *shapes[-1][1:]))
-            steps.append(layer.stride[0] * layer.pool[0])
         strips = 1 if self.chain.batch else self.c.strips
+        rows, cols = self.chain.shape[1:]
+        steps, maps, step = [1], [(rows, cols)], 1
+        fixed: dict[int, tuple[int, tuple[int, int]]] = {}
+        for number, layer in enumerate(self.chain.layers):
+            if layer.no_array:
+                assert layer.operand is not None
+                own, operand = fixed[layer.operand]
+                w = layer.window
+                shape = (operand[0] - w.rows) // w.row_step + 1, (operand[1] - w.cols) // w.col_step + 1
+            else:
+                own, shape = step, self.out_shape(layer, rows, cols)[1:]
+            own *= layer.stride_rows
+            steps.append(own)
+            maps.append(shape)
+            fixed[number] = own, shape
+            if layer.mode != Mode.NONE:
+                step, (rows, cols) = own, shape
         if strips == 1:
-            return [rows for _, rows, _ in shapes]
-        scale = [int(np.prod(steps[k + 1 :])) for k in range(len(shapes))]
-        last = max(-(-rows // (strips * s)) for (_, rows, _), s in zip(shapes, scale, strict=True))
-        return [last * s for s in scale]
+            return [shape[0] for shape in maps]
+        most = max(steps)
+        unit = max(-(-shape[0] * own // (strips * most)) for own, shape in zip(steps, maps, strict=True))
+        return [unit * most // own for own in steps]
 
-    def layer(
-        self,
-        number: int,
-        layer: Conv,
-        shape: tuple[int, int, int],
-        digits: int,
-        source: int,
-        strip_rows: int,
-        out_rows: int,
-    ) -> tuple[int, int]:
+    def layer(self, number: int, layer: Conv, source: _Map, out_rows: int) -> _Map:
+        """Emit a layer; returns the map that the next one reads."""
         c, chain = self.c, self.chain
-        channels, rows, cols = shape
+        channels, rows, cols = source.shape
         out = self.out_shape(layer, rows, cols)
         blocks, groups = _blocks(channels, c.lanes), _blocks(out[0], c.rows)
         kh, kw = layer.weights.shape[2:]
         plane = kh * kw * blocks
         words = layer.weight_digits * plane
         self.weights_and_parameters(layer, blocks, groups, words)
-        raw = layer.thresholds is None
-        out_digits = c.raw_digits if raw else layer.out_digits
+        out_digits = {Mode.RAW: c.raw_digits, Mode.NONE: 1}.get(layer.mode, layer.out_digits)
         out_words = _blocks(out[0], c.lanes) * out_digits
-        target = self.place(out_rows * out[2] * out_words)
+        banks = layer.mode != Mode.NONE
+        target = _Map(
+            shape=out,
+            base=self.place(out_rows * out[2] * out_words) if banks else 0,
+            strip_rows=out_rows,
+            words=out_words,
+            digits=out_digits,
+        )
         last_channels = out[0] - (groups - 1) * c.rows
-        pads = codes_of(digits_of(np.array([layer.pad_value]), c.encoding, digits), c.encoding)[0]
+        pads = codes_of(digits_of(np.array([layer.pad_value]), c.encoding, source.digits), c.encoding)[0]
+        macs = 0 if layer.no_array else layer.weights.size * out[1] * out[2] * layer.pool[0] * layer.pool[1]
+        if layer.affine is not None:
+            self.run.append(self.post(number, layer, layer.affine, out, out_rows))
+        if not layer.no_array:
+            in_strip_rows, full, rest = source.strip_rows, rows // source.strip_rows, rows % source.strip_rows
+        else:
+            in_strip_rows, full, rest = out_rows, 0, 0
+        step = 0 if layer.no_array else 1
         self.layers.append(
             LayerRecord(
                 name=f"conv{number}",
                 descriptors=(len(self.run),),
-                macs=layer.weights.size * out[1] * out[2] * layer.pool[0] * layer.pool[1],
-                digit_macs=layer.weights.size
-                * out[1]
-                * out[2]
-                * layer.pool[0]
-                * layer.pool[1]
-                * digits
-                * layer.weight_digits,
-                in_shape=shape,
+                macs=macs,
+                digit_macs=macs * source.digits * layer.weight_digits * (1 + layer.two_scale),
+                in_shape=source.shape,
                 out_shape=out,
                 weights=layer.weights.size,
                 zero_weights=int((layer.weights == 0).sum()),
@@ -333,31 +424,37 @@ class _Builder:
         )
         self.run.append(
             Compute(
-                mode=Mode.RAW if raw else Mode.THRESHOLD,
+                mode=layer.mode,
                 batch=int(chain.batch),
+                affine=int(layer.affine is not None),
+                two_scale=int(layer.two_scale),
+                no_array=int(layer.no_array),
+                residual=int(layer.operand is not None),
+                residual_after=int(layer.affine is not None and layer.affine.residual_after),
+                residual_write=int(layer.keep),
                 after=self.transfers + (1 if chain.stream else 0),
                 after_step=1 if chain.stream else 0,
                 groups=groups,
-                in_base=source,
-                in_digits=digits,
+                in_base=source.base,
+                in_digits=1 if layer.no_array else source.digits,
                 weight_digits=layer.weight_digits,
-                in_row_stride=cols * blocks * digits,
-                in_col_stride=blocks * digits,
+                in_row_stride=source.row_words,
+                in_col_stride=source.words,
                 in_cols=cols,
-                in_strip_rows=strip_rows,
-                in_full_strips=0 if chain.batch else rows // strip_rows,
-                in_last_rows=rows if chain.batch else rows % strip_rows,
+                in_strip_rows=in_strip_rows,
+                in_full_strips=0 if chain.batch else full,
+                in_last_rows=rows if chain.batch else rest,
                 pad_digits=int(sum(int(p) << 2 * k for k, p in enumerate(pads))),
-                blocks=blocks,
-                kernel_rows=kh,
-                kernel_cols=kw,
-                kernel_row_step=layer.dilation[0],
+                blocks=1 if layer.no_array else blocks,
+                kernel_rows=1 if layer.no_array else kh,
+                kernel_cols=1 if layer.no_array else kw,
+                kernel_row_step=layer.dilation[0] * step,
                 kernel_col_step=layer.dilation[1],
                 pool_rows=layer.pool[0],
                 pool_cols=layer.pool[1],
-                pool_row_step=layer.stride[0],
+                pool_row_step=layer.stride[0] * step,
                 pool_col_step=layer.stride[1],
-                row_step=layer.stride[0] * layer.pool[0],
+                row_step=layer.stride[0] * layer.pool[0] if step else 1,
                 col_step=layer.stride[1] * layer.pool[1],
                 pad_top=layer.padding[0],
                 pad_left=layer.padding[1],
@@ -368,14 +465,14 @@ class _Builder:
                 parameter_base=self.parameter_base,
                 out_rows=out_rows,
                 out_cols=out[2],
-                out_base=target,
+                out_base=target.base,
                 out_digits=out_digits,
-                out_row_stride=out[2] * out_words,
+                out_row_stride=target.row_words,
                 chunks=c.chunks,
                 out_col_stride=out_words,
                 last_chunks=-(-last_channels // c.post),
-                out_end=target + out_rows * out[2] * out_words,
-                in_end=source + strip_rows * cols * blocks * digits,
+                out_end=target.end if banks else 0,
+                in_end=0 if layer.no_array else source.end,
             )
         )
         if chain.stream:
@@ -392,7 +489,59 @@ class _Builder:
                 )
             self.transfers += groups
         self.groups += groups
-        return target, out_digits
+        if layer.spill:
+            self.spill(number)
+        return target if banks else source
+
+    def post(self, number: int, layer: Conv, affine: Affine, out: tuple[int, int, int], out_rows: int) -> Post:
+        """SET_POST of a layer; places its residual map."""
+        c, w = self.c, layer.window
+        chunks = -(-out[0] // c.rows) * c.chunks
+        fields: dict[str, int] = {}
+        if layer.operand is not None:
+            m = self.fixed[layer.operand]
+            fields |= {
+                "res_base": m.base,
+                "res_rows": w.rows,
+                "res_cols": w.cols,
+                "res_row_stride": m.row_words,
+                "res_col_stride": m.words,
+                "res_chunks": -(-m.shape[0] // c.post),
+                "res_row_step": w.row_step,
+                "res_col_step": w.col_step,
+                "res_end": m.end,
+            }
+        if layer.keep:
+            if layer.in_place:
+                assert layer.operand is not None
+                mine = self.fixed[layer.operand]
+                assert (mine.shape, mine.strip_rows) == (out, out_rows)
+            else:
+                mine = self.place_fixed(_Map(shape=out, base=0, strip_rows=out_rows, words=chunks))
+            self.fixed[number] = mine
+            fields |= {
+                "res_out_base": mine.base,
+                "res_out_row_stride": mine.row_words,
+                "res_out_col_stride": mine.words,
+                "res_out_end": mine.end,
+            }
+        return Post(shift=affine.shift, shift1=affine.shift1, low=affine.low, high=affine.high, **fields)
+
+    def place_fixed(self, m: _Map) -> _Map:
+        placed = dataclasses.replace(m, base=self.residual_word)
+        self.residual_word = placed.end
+        assert placed.end <= self.c.residual_words, "residual memory is too small for this chain"
+        return placed
+
+    def spill(self, number: int) -> None:
+        """Store a residual map, and load it to another place."""
+        old = self.fixed[number]
+        new = self.fixed[number] = self.place_fixed(old)
+        offset = self.scratch
+        images = self.c.strips if self.chain.batch else 1
+        self.scratch += old.shape[1] * images * self.row_bytes(old.row_words, self.c.residual_word_bits)
+        self.run.append(self.move(Opcode.STORE_RESIDUAL, Region.SCRATCH, old, offset))
+        self.run.append(self.move(Opcode.LOAD_RESIDUAL, Region.SCRATCH, new, offset))
 
     def weights_and_parameters(self, layer: Conv, blocks: int, groups: int, words: int) -> None:
         c, encoding = self.c, self.c.encoding
@@ -420,22 +569,20 @@ class _Builder:
                     )
                 )
         self.parameter_base = self.parameter_word
-        if layer.thresholds is None or layer.codes is None:
+        if layer.mode == Mode.RAW:
             return
         self.parameter_word += groups * c.chunks
         assert self.parameter_word <= c.parameter_words, "parameter memory is too small for this chain"
-        never = c.accumulator_limit + 1
         bits = np.zeros((groups * c.rows, c.channel_parameter_bits), np.uint8)
         for channel in range(out):
-            row = bits[channel]
-            count = layer.thresholds.shape[1]
-            for t in range(c.thresholds):
-                value = int(layer.thresholds[channel, t]) if t < count else never
-                row[t * c.accumulator_width : (t + 1) * c.accumulator_width] = self.accumulator_bits(value)
-            for k in range(c.thresholds + 1):
-                code = digits_of(layer.codes[channel, min(k, count)], encoding, c.code_digits)[::-1]
-                low = c.thresholds * c.accumulator_width + k * 2 * c.code_digits
-                row[low : low + 2 * c.code_digits] = _bits(codes_of(code, encoding))
+            row = self.threshold_bits(layer, channel) if layer.thresholds is not None else []
+            place = c.thresholds * c.accumulator_width + (c.thresholds + 1) * 2 * c.code_digits
+            bits[channel, : len(row)] = row
+            for name, width in c.affine_parameters.items():
+                value = int(getattr(layer.affine, name)[channel]) if layer.affine is not None else 0
+                assert -(1 << width - 1) <= value < 1 << width - 1, f"{name} does not fit"
+                bits[channel, place : place + width] = value >> np.arange(width) & 1
+                place += width
         words_ = bits.reshape(groups * c.chunks, -1)
         self.init.append(
             Transfer(
@@ -445,6 +592,25 @@ class _Builder:
                 offset=self.add(beats(words_, c.axi_data_bits)),
             )
         )
+
+    def threshold_bits(self, layer: Conv, channel: int) -> list[int]:
+        """Thresholds and codes of a channel, unused thresholds being never reached."""
+        c, found = self.c, list[int]()
+        assert layer.thresholds is not None
+        assert layer.codes is not None
+        count = layer.thresholds.shape[1]
+        for t in range(c.thresholds):
+            if layer.affine is not None:
+                value = int(layer.thresholds[channel, t]) if t < count else 1 << c.residual_bits - 1
+                used = c.residual_bits + 1
+                found += [value >> k & 1 if k < used else 0 for k in range(c.accumulator_width)]
+            else:
+                value = int(layer.thresholds[channel, t]) if t < count else c.accumulator_limit + 1
+                found += self.accumulator_bits(value).tolist()
+        for k in range(c.thresholds + 1):
+            code = digits_of(layer.codes[channel, min(k, count)], c.encoding, c.code_digits)[::-1]
+            found += _bits(codes_of(code, c.encoding)).tolist()
+        return found
 
     def weight_bytes(self, codes: Integers) -> bytes:
         if not self.c.packed_weights:
