@@ -1,12 +1,19 @@
 """Fixtures every test may use: the trained networks of ``tests/models``."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
+
+# Where a change is judged, the same examples every time; elsewhere hypothesis looks for new ones.
+settings.register_profile("ci", derandomize=True, database=None, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 MODELS = Path(__file__).parent / "models"
 

@@ -36,7 +36,7 @@ def configs(draw: st.DrawFn, **fixed: object) -> Config:
         "thresholds": 4,
         "code_digits": 4,
         "accumulator_bits": 22,
-        "activation_words": 8192,
+        "activation_words": 1 << 16,
         "weight_words": 8192,
         "parameter_words": 256,
         "axi_data_bits": draw(st.sampled_from([32, 64, 128])),
