@@ -1,7 +1,8 @@
 """The integer network: what a trained model means once every number in it is an integer.
 
 The front end makes it from an ONNX file, the back end lowers it to descriptors. It does not depend on an encoding, a
-geometry or a memory: every layer is a convolution over a feature map (a fully connected layer has the map as its kernel).
+geometry or a memory: every layer is a convolution over a feature map (a fully connected layer has the map as its
+kernel).
 """
 
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Affine:
     With half(s) = 2**(s-1), or 0 for s = 0, and >> rounding down (so that everything rounds half up):
 
         v   = (acc*m + acc2*m2 + res*r + b + half(shift)) >> shift
-        y   = (v*m1 + b1 + half(shift1)) >> shift1   where v >= pivot,   (v*m0 + b0 + half(shift1)) >> shift1   elsewhere
+        y   = (v*m1 + b1 + half(shift1)) >> shift1   where v >= pivot
+              (v*m0 + b0 + half(shift1)) >> shift1   elsewhere
         out = min(max(y, low), high)
 
     With ``residual_after`` v goes without the residual, and out = clamp(y + ((res*r + half(shift)) >> shift)).
@@ -98,7 +100,8 @@ class Residual:
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Max pooling of the convolution's sums (of y, where ``post`` is an :class:`Affine`). Windows lie wholly inside the map."""
+    """Max pooling of the convolution's sums (of y, where ``post`` is an :class:`Affine`). Windows lie wholly inside
+    the map."""
 
     rows: int
     cols: int
@@ -130,7 +133,8 @@ class Layer:
     pad_value: int = 0
     pool: Pool | None = None
     residual: Residual | None = None
-    #: channel, row and column of ``target`` at which the output's first one lies: concatenations and the states of unrolled
+    #: channel, row and column of ``target`` at which the output's first one lies: concatenations and the states of
+    #: unrolled
     #: recurrent layers are features that several layers (and the port) fill piece by piece; nothing written reads as 0
     at: tuple[int, int, int] = (0, 0, 0)
     post: Threshold | Raw | Affine
@@ -141,7 +145,8 @@ class Port:
     """How floats of the model's input become integers: n = round_half_even((x - offset) / scale) + zero.
 
     n must lie in the feature's low..high and is what the feature gets; where there is a table, n must lie in
-    0..len(table)-1 and the feature gets ``table[n]``. With ``saturate`` n is clipped to that range, else refused outside it.
+    0..len(table)-1 and the feature gets ``table[n]``. With ``saturate`` n is clipped to that range, else refused
+    outside it.
     """
 
     name: str  #: the model's input name

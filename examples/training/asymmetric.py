@@ -1,6 +1,7 @@
 """Train a residual network with ternary weights and asymmetric-threshold ternary activations on scikit-learn's digits.
 
-Uniform weight normalisation, bi-STE gradients, RPReLU, and two stages with distillation from a float network: first ternary
+Uniform weight normalisation, bi-STE gradients, RPReLU, and two stages with distillation from a float network: first
+ternary
 activations with float weights, then both ternary.
 """
 

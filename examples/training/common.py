@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -22,8 +22,13 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def distillation(logits: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
     """Half cross-entropy with the labels, half KL divergence from the teacher at temperature 2 (Hinton et al. 2015)."""
-    soft = F.kl_div(F.log_softmax(logits / 2, 1), F.softmax(teacher / 2, 1), reduction="batchmean") * 4
-    return (F.cross_entropy(logits, labels) + soft) / 2
+    soft = (
+        functional.kl_div(
+            functional.log_softmax(logits / 2, 1), functional.softmax(teacher / 2, 1), reduction="batchmean"
+        )
+        * 4
+    )
+    return (functional.cross_entropy(logits, labels) + soft) / 2
 
 
 def train(net: nn.Module, epochs: int, rate: float = 0.01, teacher: nn.Module | None = None) -> float:
@@ -36,7 +41,7 @@ def train(net: nn.Module, epochs: int, rate: float = 0.01, teacher: nn.Module | 
         for batch in torch.randperm(len(x)).split(64):
             logits = net(x[batch])
             if teacher is None:
-                loss = F.cross_entropy(logits, y[batch])
+                loss = functional.cross_entropy(logits, y[batch])
             else:
                 with torch.no_grad():
                     soft = teacher(x[batch])
@@ -57,8 +62,14 @@ def export(net: nn.Module, folder: Path) -> None:
     with torch.no_grad():
         logits = net(x)
     torch.onnx.export(
-        net, (x[:1],), str(folder / "model.onnx"), input_names=["input"], output_names=["logits"],
-        dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}}, dynamo=False, opset_version=17,
+        net,
+        (x[:1],),
+        str(folder / "model.onnx"),
+        input_names=["input"],
+        output_names=["logits"],
+        dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+        dynamo=False,
+        opset_version=17,
     )
     np.savez(folder / "test.npz", x=x.numpy(), label=y.numpy(), logits=logits.numpy())
 
@@ -67,6 +78,8 @@ def arguments(description: str | None, epochs: int) -> argparse.Namespace:
     """``-o FOLDER`` and ``--epochs N``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for model.onnx and test.npz")
-    parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training set (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=int, default=epochs, help="passes over the training set (default: %(default)s)"
+    )
     torch.manual_seed(0)
     return parser.parse_args()

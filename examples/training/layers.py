@@ -1,14 +1,14 @@
 """Layers with ternary weights and activations."""
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from quantizers import asymmetric, ttq, twn, uniform
+from torch import Tensor, nn
+from torch.nn import functional
 
 
 class TernaryConv(nn.Conv2d):
-    """Convolution with ternary weights: ``method`` is "twn", "ttq" or "uniform"; ``ternary = False`` leaves them float."""
+    """Convolution with ternary weights: ``method`` is "twn", "ttq" or "uniform"; ``ternary = False`` leaves them
+    float."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, method: str = "twn") -> None:
         super().__init__(inputs, outputs, kernel, stride, kernel // 2, bias=False)
@@ -28,7 +28,7 @@ class TernaryConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs, rows, cols) -> (batch, outputs, rows', cols')."""
-        return F.conv2d(x, self.quantized(), None, self.stride, self.padding)
+        return functional.conv2d(x, self.quantized(), None, self.stride, self.padding)
 
 
 class TernaryLinear(nn.Linear):
@@ -36,7 +36,7 @@ class TernaryLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs) -> (batch, outputs)."""
-        return F.linear(x, twn(self.weight), self.bias)
+        return functional.linear(x, twn(self.weight), self.bias)
 
 
 class TernaryActivation(nn.Module):
@@ -68,7 +68,8 @@ class RPReLU(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """activation, convolution, batch-norm, + shortcut, RPReLU; a stride of 2 doubles the channels and its shortcut is the
+    """activation, convolution, batch-norm, + shortcut, RPReLU; a stride of 2 doubles the channels and its shortcut
+    is the
     2x2 average concatenated with itself."""
 
     def __init__(self, channels: int, stride: int = 1) -> None:
@@ -84,6 +85,6 @@ class ResidualBlock(nn.Module):
         """(batch, channels, rows, cols) -> (batch, channels*stride, rows/stride, cols/stride)."""
         y = self.norm(self.conv(self.activation(x)))
         if self.stride == 2:
-            x = F.avg_pool2d(x, 2)
+            x = functional.avg_pool2d(x, 2)
             x = torch.cat([x, x], 1)
         return self.rprelu(y + x)

@@ -39,7 +39,8 @@ def ttq(w: Tensor, positive: Tensor, negative: Tensor, share: float = 0.05) -> T
 
 
 def uniform(w: Tensor) -> Tensor:
-    """Uniform ternary weights: normalised to zero mean and unit variance in each output channel, cut at +-0.43, which gives
+    """Uniform ternary weights: normalised to zero mean and unit variance in each output channel, cut at +-0.43,
+    which gives
     the three values equal shares of a normal distribution. The scale is left to the batch-norm behind it."""
     axes = per_channel(w)
     normal = (w - w.mean(axes, keepdim=True)) / (w.std(axes, keepdim=True) + 1e-6)

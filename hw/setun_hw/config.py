@@ -122,7 +122,9 @@ class Config:
         if self.axi_data_bits not in (32, 64, 128, 256, 512, 1024):
             raise ConfigError(f"axi_data_bits must be 32, 64, 128, 256, 512 or 1024, not {self.axi_data_bits}")
         if self.rows % self.post or self.lanes % self.post:
-            raise ConfigError(f"post must divide rows and lanes, but {self.post} does not divide {self.rows} and {self.lanes}")
+            raise ConfigError(
+                f"post must divide rows and lanes, but {self.post} does not divide {self.rows} and {self.lanes}"
+            )
         if self.two_scale and not self.affine:
             raise ConfigError("two_scale needs affine")
         if self.affine and self.residual_bits > self.accumulator_bits:
@@ -184,7 +186,8 @@ class Config:
 
     @property
     def affine_parameters(self) -> dict[str, int]:
-        """Names and bits of a channel's fixed-point parameters, lowest first, each two's complement; none without ``affine``."""
+        """Names and bits of a channel's fixed-point parameters, lowest first, each two's complement; none without
+        ``affine``."""
         if not self.affine:
             return {}
         coefficients = ["m", "m2", "r", "m0", "m1"] if self.two_scale else ["m", "r", "m0", "m1"]

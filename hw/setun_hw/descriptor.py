@@ -230,7 +230,8 @@ class Compute(_Record):
     batch: int = 0
     #: 1: fixed-point post-processing, with the settings of the last SET_POST
     affine: int = 0
-    #: 1: every pass is done a second time with |w| into a second accumulator (with ``affine`` only; weights are single trits)
+    #: 1: every pass is done a second time with |w| into a second accumulator (with ``affine`` only; weights are
+    #: single trits)
     two_scale: int = 0
     #: 1: the accumulators count as 0 and neither banks nor weights are read (with ``affine`` only)
     no_array: int = 0

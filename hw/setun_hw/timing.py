@@ -24,10 +24,12 @@ AFFINE = 11
 
 
 def write_latency(config: Config) -> int:
-    """Cycles from the issue of a convolution pixel's last step to the write of its first chunk (after a window of one word)."""
+    """Cycles from the issue of a convolution pixel's last step to the write of its first chunk (after a window of
+    one word)."""
     return 6 + config.tree_registers + (AFFINE if config.affine else 0)
 
 
 def chunk_cycles(compute: Compute, post: Post) -> int:
-    """Cycles that post-processing spends on each chunk of a convolution pixel; ``post`` matters with ``residual`` only."""
+    """Cycles that post-processing spends on each chunk of a convolution pixel; ``post`` matters with ``residual``
+    only."""
     return compute.out_digits + (post.res_window - 1 if compute.residual else 0)

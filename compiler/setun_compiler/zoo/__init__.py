@@ -38,7 +38,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def build(name: str, *, sparsity: float = 0.5, seed: int = 0, size: int | None = None, width: int = 1) -> onnx.ModelProto:
+def build(
+    name: str, *, sparsity: float = 0.5, seed: int = 0, size: int | None = None, width: int = 1
+) -> onnx.ModelProto:
     """Build a network of the list.
 
     ``sparsity`` is the share of zero weights; ``size`` the image's rows and columns (default: the paper's);
@@ -53,7 +55,7 @@ def build(name: str, *, sparsity: float = 0.5, seed: int = 0, size: int | None =
         raise SetunError(f"unknown network {name!r}: choose one of {', '.join(ARCHITECTURES)}")
     if not 0 <= sparsity < 1:
         raise SetunError(f"sparsity must be at least 0 and below 1, not {sparsity}")
-    if width < 1 or size is not None and size < 8:
+    if width < 1 or (size is not None and size < 8):
         raise SetunError(f"width must be at least 1 and size at least 8, not {width} and {size}")
     architecture = ARCHITECTURES[name]
     net = Builder(name, sparsity, seed)

@@ -1,6 +1,7 @@
 """The networks of the literature, layer by layer, with ternary weights and activations.
 
-Each function adds its layers to a :class:`Builder` and returns input and output. ``width`` divides every channel count and
+Each function adds its layers to a :class:`Builder` and returns input and output. ``width`` divides every channel
+count and
 ``size`` sets the image's rows and columns, so that a scaled-down copy keeps the structure.
 """
 
@@ -47,7 +48,8 @@ def cutie(net: Builder, size: int = 32, width: int = 1) -> tuple[Value, Value]:
 
 
 def cifar_resnet(blocks: int) -> Callable[..., tuple[Value, Value]]:
-    """ResNet of 6*blocks+2 layers for CIFAR-10 (He et al. 2015, section 4.2), residuals in fixed point, RPReLU after each
+    """ResNet of 6*blocks+2 layers for CIFAR-10 (He et al. 2015, section 4.2), residuals in fixed point, RPReLU after
+    each
     addition, shortcuts across stages by average pooling and channel concatenation."""
 
     def build(net: Builder, size: int = 32, width: int = 1) -> tuple[Value, Value]:
@@ -110,7 +112,8 @@ def alexnet(net: Builder, size: int = 224, width: int = 1) -> tuple[Value, Value
 
 
 def bitnet_layer(outputs: int, inputs: int) -> Callable[..., tuple[Value, Value]]:
-    """One linear layer of BitNet b1.58 2B4T: ternary weights, int8 activations with a static scale (arXiv 2504.12285)."""
+    """One linear layer of BitNet b1.58 2B4T: ternary weights, int8 activations with a static scale (arXiv
+    2504.12285)."""
 
     def build(net: Builder, size: int = 0, width: int = 1) -> tuple[Value, Value]:
         source = Value("input", (inputs // width,))

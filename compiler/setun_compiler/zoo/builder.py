@@ -16,7 +16,8 @@ OPSET = 17
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph: its name, the shape of one sample, and the standard deviation its elements are expected to have."""
+    """A tensor of the graph: its name, the shape of one sample, and the standard deviation its elements are expected
+    to have."""
 
     name: str
     shape: tuple[int, ...]
@@ -64,19 +65,30 @@ class Builder:
 
     def ternary_weights(self, shape: tuple[int, ...]) -> Array:
         """Random trits times a positive scale for each output channel (TWN's alpha)."""
-        trits = self.random.choice([-1, 0, 1], size=shape, p=[(1 - self.sparsity) / 2, self.sparsity, (1 - self.sparsity) / 2])
+        trits = self.random.choice(
+            [-1, 0, 1], size=shape, p=[(1 - self.sparsity) / 2, self.sparsity, (1 - self.sparsity) / 2]
+        )
         scale = self.random.uniform(0.02, 0.1, size=(shape[0],) + (1,) * (len(shape) - 1))
         return (trits * scale).astype(np.float32)
 
     # -- layers -------------------------------------------------------------------------------
-    def conv(self, x: Value, channels: int, kernel: int, stride: int = 1, padding: int | None = None, groups: int = 1) -> Value:
+    def conv(
+        self, x: Value, channels: int, kernel: int, stride: int = 1, padding: int | None = None, groups: int = 1
+    ) -> Value:
         """Ternary convolution without bias; padding defaults to half the kernel."""
         padding = kernel // 2 if padding is None else padding
         label = self.label("conv")
         weights = self.ternary_weights((channels, x.channels // groups, kernel, kernel))
         name = self.constant(f"{label}.weight", weights)
-        self.node("Conv", [x.name, name], label, kernel_shape=[kernel, kernel], strides=[stride, stride],
-                  pads=[padding] * 4, group=groups)
+        self.node(
+            "Conv",
+            [x.name, name],
+            label,
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            pads=[padding] * 4,
+            group=groups,
+        )
         rows, cols = ((size + 2 * padding - kernel) // stride + 1 for size in x.shape[1:])
         return Value(label, (channels, rows, cols), x.spread * float(np.sqrt((weights**2).sum() / channels)))
 
@@ -96,7 +108,8 @@ class Builder:
         channels = x.channels
         gain = self.random.normal(1, 0.2, channels) * self.random.choice([1, -1], channels, p=[0.9, 0.1])
         parameters = {
-            "gain": gain, "shift": self.random.normal(0, 0.2, channels),
+            "gain": gain,
+            "shift": self.random.normal(0, 0.2, channels),
             "mean": self.random.normal(0, 0.1 * x.spread, channels),
             "var": x.spread**2 * self.random.uniform(0.7, 1.4, channels),
         }
@@ -110,8 +123,12 @@ class Builder:
         shape = (x.channels,) + (1,) * (len(x.shape) - 1)
         high = self.constant(f"{label}.high", self.random.uniform(0.25, 0.75, shape).astype(np.float32))
         low = self.constant(f"{label}.low", self.random.uniform(-0.75, -0.25, shape).astype(np.float32))
-        above = self.node("Cast", [self.node("Greater", [x.name, high], f"{label}.above")], f"{label}.plus", to=TensorProto.FLOAT)
-        below = self.node("Cast", [self.node("Less", [x.name, low], f"{label}.below")], f"{label}.minus", to=TensorProto.FLOAT)
+        above = self.node(
+            "Cast", [self.node("Greater", [x.name, high], f"{label}.above")], f"{label}.plus", to=TensorProto.FLOAT
+        )
+        below = self.node(
+            "Cast", [self.node("Less", [x.name, low], f"{label}.below")], f"{label}.minus", to=TensorProto.FLOAT
+        )
         self.node("Sub", [above, below], label)
         return Value(label, x.shape, 0.78)
 
@@ -128,7 +145,9 @@ class Builder:
     def trits(self, x: Value) -> Value:
         """The nearest trit, for inputs that are trits already."""
         label = self.label("trits")
-        bounds = [self.constant(f"{label}.{key}", np.array(value, np.float32)) for key, value in (("low", -1), ("high", 1))]
+        bounds = [
+            self.constant(f"{label}.{key}", np.array(value, np.float32)) for key, value in (("low", -1), ("high", 1))
+        ]
         self.node("Round", [self.node("Clip", [x.name, *bounds], f"{label}.clip")], label)
         return Value(label, x.shape, 0.78)
 
@@ -146,7 +165,9 @@ class Builder:
 
     def add(self, x: Value, y: Value) -> Value:
         """Residual addition."""
-        return Value(self.node("Add", [x.name, y.name], self.label("add")), x.shape, float(np.hypot(x.spread, y.spread)))
+        return Value(
+            self.node("Add", [x.name, y.name], self.label("add")), x.shape, float(np.hypot(x.spread, y.spread))
+        )
 
     def concat(self, x: Value, y: Value) -> Value:
         """Concatenation of channels."""
@@ -163,7 +184,9 @@ class Builder:
 
     def _pool(self, operator: str, x: Value, kernel: int, stride: int, padding: int) -> Value:
         label = self.label(operator.lower())
-        self.node(operator, [x.name], label, kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[padding] * 4)
+        self.node(
+            operator, [x.name], label, kernel_shape=[kernel, kernel], strides=[stride, stride], pads=[padding] * 4
+        )
         rows, cols = ((size + 2 * padding - kernel) // stride + 1 for size in x.shape[1:])
         return Value(label, (x.channels, rows, cols), x.spread)
 
@@ -181,7 +204,8 @@ class Builder:
     def model(self, source: Value, result: Value) -> onnx.ModelProto:
         """The finished model, checked."""
         graph = helper.make_graph(
-            self.nodes, self.name,
+            self.nodes,
+            self.name,
             [helper.make_tensor_value_info(source.name, TensorProto.FLOAT, ["batch", *source.shape])],
             [helper.make_tensor_value_info(result.name, TensorProto.FLOAT, ["batch", *result.shape])],
             self.constants,
