@@ -1,10 +1,13 @@
 """What is in a program, as a document and as text."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from setun.tables import table
 from setun_compiler.program import Program
 from setun_hw.config import Config
+
+if TYPE_CHECKING:  # it brings the model reader with it
+    from setun_compiler.agreement import Agreement
 
 
 def memory_bits(config: Config) -> int:
@@ -82,4 +85,23 @@ def describe_text(program: Program) -> str:
     ]
     if program.notes:
         lines += ["", *(f"note: {note}" for note in program.notes)]
+    return "\n".join(lines)
+
+
+def agreement_text(agreement: "Agreement") -> str:
+    """How far the integer network is from the float model, layer by layer and at the end."""
+    rows = [
+        (
+            layer.layer, "-" if layer.changed is None else f"{layer.changed:.3%}",
+            f"{layer.largest_error:.4g}", f"{layer.largest_value:.4g}",
+        )
+        for layer in agreement.layers
+    ]  # fmt: skip
+    lines = [f"against the float model, {agreement.samples} samples:"]
+    if rows:
+        lines.append(table(("layer", "changed", "largest error", "largest value"), rows))
+    lines.append(f"outputs: largest error {agreement.largest_error:.4g} of {agreement.largest_value:.4g}")
+    lines.append(f"same largest output: {agreement.same_argmax:.2%}")
+    if agreement.accuracy is not None:
+        lines.append(f"accuracy: float {agreement.float_accuracy:.2%}, integers {agreement.accuracy:.2%}")
     return "\n".join(lines)

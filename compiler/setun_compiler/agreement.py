@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from setun_compiler import interpret
 from setun_compiler.frontend.demands import Meaning
 from setun_compiler.frontend.evaluate import run
-from setun_compiler.frontend.read import prepared
+from setun_compiler.frontend.read import prepared, read_meant
 from setun_compiler.network import Network
 from setun_hw.errors import SetunError
+
+#: samples that are compared unless told otherwise
+COMPARED = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,30 @@ class Agreement:
     #: share of samples with the label's class on top, where labels are given
     float_accuracy: float | None = None
     accuracy: float | None = None
+
+
+def agreement(
+    path: str | Path,
+    samples: NDArray[np.floating],
+    labels: NDArray[np.integer] | None = None,
+    *,
+    input_range: tuple[float, float] | None = None,
+    count: int = COMPARED,
+) -> Agreement:
+    """Read a model with ``samples`` as calibration data and compare it on the first ``count`` of them.
+
+    Raises
+    ------
+    SetunError
+        When the model cannot be compiled, or the samples do not fit it.
+    """
+    network, meanings = read_meant(path, input_range=input_range, calibration=samples)
+    if samples.shape[1:] != network.port.shape:
+        raise SetunError(
+            f"calibration samples must have shape (samples, {', '.join(map(str, network.port.shape))}), "
+            f"not {samples.shape}"
+        )
+    return compare(path, network, meanings, samples[:count], None if labels is None else labels[:count])
 
 
 def compare(
@@ -127,7 +154,8 @@ class _Tally:
 
     def result(self, layer: str) -> LayerAgreement:
         """The layer's line."""
+        changed = self.changed / self.count if self.meaning.decisions else None
         return LayerAgreement(
-            layer=layer, value=self.meaning.value, changed=self.changed / self.count if self.meaning.decisions else None,
-            largest_error=self.error, largest_value=self.largest,
+            layer=layer, value=self.meaning.value, changed=changed, largest_error=self.error,
+            largest_value=self.largest,
         )  # fmt: skip

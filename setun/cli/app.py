@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from setun.cli import compiling, demonstrating, generating, looking, modelling, running, verifying
+from setun.cli import compiling, demonstrating, generating, looking, modelling, running, ternarizing, verifying
 from setun_hw.errors import SetunError
 
 
@@ -70,3 +70,4 @@ app.command("info")(looking.info)
 app.command("configs")(looking.configs)
 app.command("doctor")(looking.doctor)
 app.command("models")(modelling.models)
+app.command("ternarize")(ternarizing.ternarize)

@@ -28,6 +28,10 @@ def compile_(
         typer.Option("--calibration", metavar="X.npz", help="Inputs that show the range.", show_default=False),
     ] = None,
     key: Key = "x",
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="NAME", help="Which array of it holds labels.", show_default=False),
+    ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Give every strip an image of its own.")] = False,
     json: Json = False,
 ) -> None:
@@ -36,10 +40,13 @@ def compile_(
     \b
     Example: setun compile net.onnx -o net.setun --config small --encoding rails
     """
+    from dataclasses import asdict
+
     from setun.arrays import load_array
-    from setun.describe import describe, describe_text
+    from setun.describe import agreement_text, describe, describe_text
     from setun.files import replacing
     from setun_compiler import compile_model
+    from setun_compiler.agreement import agreement
     from setun_compiler.container import save
     from setun_hw import presets
 
@@ -47,10 +54,17 @@ def compile_(
     if encoding is not None:
         chosen = chosen.replace(encoding=encoding)
     samples = load_array(calibration, key) if calibration is not None else None
+    truth = load_array(calibration, labels) if calibration is not None and labels is not None else None
     with working(f"compiling {model}"), replacing(output) as temporary:
         program = compile_model(model, chosen, input_range=input_range, calibration=samples, batch=batch)
         save(program, temporary)
+    compared = None
+    if samples is not None and samples.shape[1:] == program.input.shape:
+        with working("comparing with the float model"):
+            compared = agreement(model, samples, truth, input_range=input_range)
     if json:
-        print_json({"program": str(output), **describe(program)})
+        found = {"agreement": asdict(compared)} if compared is not None else {}
+        print_json({"program": str(output), **describe(program), **found})
     else:
-        typer.echo(f"{describe_text(program)}\nwrote {output}")
+        text = f"{agreement_text(compared)}\n" if compared is not None else ""
+        typer.echo(f"{describe_text(program)}\n{text}wrote {output}")

@@ -64,6 +64,8 @@ def test_compile_and_info_describe_the_same_program(command: Command, digits: Pa
     )  # fmt: skip
     assert again.read_bytes() == digits.read_bytes()
     info = document(command("info", digits, "--json"))
+    agreement = compiled.pop("agreement")
+    assert agreement["same_argmax"] == 1.0
     assert {"program": str(again), **info} == compiled
     assert info["macs"] == 64 * 48 + 48 * 10
     assert [layer["weights"] for layer in info["layers"]] == [64 * 48, 48 * 10]
@@ -184,3 +186,24 @@ def test_the_demo_goes_the_whole_way(command: Command, tmp_path: Path) -> None:
     report = (tmp_path / "demo" / "report.md").read_text()
     assert "All links hold." in report
     assert str(found["encodings"][0]["cycles_rtl"]) in report
+
+
+def test_ternarize_writes_a_model_and_tells_what_it_did(command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "ternary.onnx"
+    options = ("--all", "--method", "twn", "--data", DATA / "digits.npz")
+    found = document(command("ternarize", DATA / "digits.onnx", "-o", out, *options, "--json"))
+    assert out.stat().st_size > 0
+    assert [layer["zeros"] > 0 for layer in found["layers"]] == [True] * len(found["layers"])
+    assert found["kept"] == []
+    assert found["accuracy_after"] > found["accuracy_before"] - 0.1
+    text = command("ternarize", DATA / "digits.onnx", "-o", out, *options).stdout
+    assert all(len(line) <= 80 for line in text.splitlines()[:-1])
+    assert "/fc1/Gemm" in text
+
+
+def test_compile_tells_how_far_the_float_model_is(command: Command, tmp_path: Path) -> None:
+    data = ("--calibration", DATA / "digits.npz", "--labels", "label")
+    done = command("compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--config", "tiny", *data)
+    assert "against the float model, 32 samples:" in done.stdout
+    assert "same largest output: 100.00%" in done.stdout
+    assert "accuracy: float" in done.stdout

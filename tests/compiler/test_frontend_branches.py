@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.conftest import Built, float_outputs, trits
 from numpy.typing import NDArray
 from onnx import NodeProto
 from onnx.helper import make_node
@@ -13,6 +12,7 @@ from onnx.helper import make_node
 from setun_compiler import interpret
 from setun_compiler.frontend import ModelError
 from setun_compiler.network import Affine
+from tests.compiler.conftest import Built, float_outputs, trits
 
 Build = Callable[..., Built]
 RANDOM = np.random.default_rng(7)

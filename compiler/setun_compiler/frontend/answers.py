@@ -9,11 +9,10 @@ from setun_compiler.frontend import steps
 from setun_compiler.frontend.demands import Demand, Precision
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
-from setun_compiler.frontend.fixed_point import OutGrid, encode
-from setun_compiler.frontend.grid import Integers
+from setun_compiler.frontend.fixed_point import OutGrid, encode, sums_range
 from setun_compiler.frontend.lines import Lines, find_lines, spread, straight_lines
 from setun_compiler.frontend.mirror import to_flip
-from setun_compiler.frontend.tensors import Linear, Mapped, Operand, Real, Stored, scaled
+from setun_compiler.frontend.tensors import Linear, Mapped, Operand, Real, Stored, leaf_range, scaled
 from setun_compiler.frontend.zoom import zoomed
 from setun_compiler.interpret import affine
 from setun_compiler.network import Affine, Feature, Layer, Raw, Residual, Threshold
@@ -162,11 +161,10 @@ def as_real(source: Mapped) -> Real:
     """A linear source as a real one; the leaf stays the same."""
     if isinstance(source, Real):
         return source
-    ends = np.stack((source.low * source.sign, source.high * source.sign)).astype(np.float64)
+    low, high = leaf_range(source)
     return Real(
         name=source.name, shape=source.shape, linear=source, gain=source.sign.astype(np.float64),
-        gain2=np.zeros(source.groups), bias=np.zeros(source.groups), low=ends.min(axis=0), high=ends.max(axis=0),
-        pool=source.pool,
+        gain2=np.zeros(source.groups), bias=np.zeros(source.groups), low=low, high=high, pool=source.pool,
     )  # fmt: skip
 
 
@@ -183,7 +181,7 @@ def real_lines(source: Mapped, value: Expression, out: OutGrid) -> tuple[Real, L
     if real.bent is not None:
         both = value.rebased(value.leaf, real.bent)
         assert both is not None
-        low, high = _z_range(real)
+        low, high = sums_range(real)
         return real, find_lines(both, low, high, floor, ceiling)
     return real, find_lines(value, real.low, real.high, floor, ceiling)
 
@@ -192,15 +190,9 @@ def inner_lines(real: Real) -> Lines:
     """What stands between z and the leaf, without a late operand."""
     if real.bent is None:
         return straight_lines(np.ones(real.groups), np.zeros(real.groups))
-    low, high = _z_range(real)
+    low, high = sums_range(real)
     seen = real.bent.evaluate(spread(low, high))
     return find_lines(real.bent, low, high, float(seen.min()), float(seen.max()))
-
-
-def _z_range(real: Real):  # type: ignore[no-untyped-def]
-    from setun_compiler.frontend.fixed_point import sums_range
-
-    return sums_range(real)
 
 
 def _of(demand: Demand, fixed: Demand) -> Expression | None:
@@ -208,7 +200,9 @@ def _of(demand: Demand, fixed: Demand) -> Expression | None:
     return demand.value.rebased(fixed.value, Expression())
 
 
-def view(name: str, stored: Stored, groups: int, rows: int = 1, cols: int = 1, steps_: tuple[int, int] = (1, 1)) -> Real:
+def view(
+    name: str, stored: Stored, groups: int, rows: int = 1, cols: int = 1, steps_: tuple[int, int] = (1, 1)
+) -> Real:
     """A source that is nothing but the mean of windows of a stored feature."""
     feature = stored.feature
     operand = Operand(
@@ -249,8 +243,3 @@ def codes_of_out(codes: Demand, fixed: Demand, inner: Expression) -> Threshold:
     return Threshold(
         thresholds=table.thresholds, codes=np.clip(table.codes, codes.feature.low, codes.feature.high)
     )
-
-
-def unit_sign(groups: int) -> Integers:
-    """+1 for every channel."""
-    return np.ones(groups, np.int64)

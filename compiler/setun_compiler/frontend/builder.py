@@ -15,7 +15,7 @@ from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.evaluate import Ranges
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import OutGrid
-from setun_compiler.frontend.grid import Floats, Grid, find_grid
+from setun_compiler.frontend.grid import Grid, find_grid
 from setun_compiler.frontend.lines import spread, values
 from setun_compiler.frontend.rounded import rounded_grid
 from setun_compiler.frontend.steps import Steps
@@ -125,8 +125,11 @@ class Builder:
         return _few(tensor.source, tensor.value)
 
     def _within_reach(self, source: Mapped, value: Expression) -> tuple[Mapped, Expression]:
-        """The same chain on a source whose layer can compute it: perhaps on the stored leaf, when the layer's one affine
-        step is taken up already by what stands before its pooling or its late operand."""
+        """The same chain on a source whose layer can compute it.
+
+        That is the stored leaf, when the layer's one affine step is taken up by what stands before its pooling or its
+        late operand.
+        """
         leaf, before = value.leaf, value.leaf
         if isinstance(source, Linear):
             if source.pool is None or not _falls(source, value):
@@ -135,9 +138,7 @@ class Builder:
         elif not (
             (source.after and value.affine(source.groups) is None)
             or (source.pool is not None and (source.after or _falls(source, value)))
-        ):
-            return source, value
-        elif value is leaf:
+        ) or value is leaf:
             return source, value
         stored = self.store(Tensor(source=source, value=before, index=np.zeros(0, np.int64)))
         again = before if before is not leaf else Expression()
@@ -272,7 +273,7 @@ ROW_MEANS = "#row-means"
 
 
 def _aligned(scale: float, base: float) -> float:
-    """A scale a little larger, base*2^j*64/q with a whole q: then base is aligned to it by a short exact coefficient."""
+    """A scale a little larger, base*2^j*64/q with a whole q, so that base is aligned to it by a short coefficient."""
     power = 2.0 ** np.ceil(np.log2(scale / base))
     return float(base * power * 64 / np.floor(64 * power * base / scale))
 

@@ -64,7 +64,7 @@ def _check_layer(network: Network, layer: Layer) -> None:
             _check_table(network, layer, post.threshold)
         elif layer.target is not None:
             target = network.features[layer.target]
-            assert target.low <= post.low and post.high <= target.high, f"{layer.name}: wrong target range"
+            assert target.low <= post.low <= post.high <= target.high, f"{layer.name}: wrong target range"
     else:
         assert post.scale.shape == post.bias.shape == (channels,), f"{layer.name}: scale and bias do not fit"
 
@@ -78,7 +78,8 @@ def _shape(network: Network, layer: Layer) -> tuple[int, int, int]:
         cols = (operand.cols - residual.cols) // residual.col_step + 1
         window = rows, cols
     if layer.weights is None:
-        assert window is not None and isinstance(layer.post, Affine), f"{layer.name}: has nothing to work on"
+        assert window is not None, f"{layer.name}: has nothing to work on"
+        assert isinstance(layer.post, Affine), f"{layer.name}: only an affine step can do without weights"
         return layer.post.m.size, *window
     assert layer.source is not None, f"{layer.name}: has weights but no source"
     source = network.features[layer.source]
@@ -97,4 +98,5 @@ def _check_table(network: Network, layer: Layer, table: Threshold) -> None:
     assert (np.diff(table.thresholds, axis=1) >= 0).all(), f"{layer.name}: thresholds fall"
     assert layer.target is not None, f"{layer.name}: codes go nowhere"
     target = network.features[layer.target]
-    assert target.low <= table.codes.min() and table.codes.max() <= target.high, f"{layer.name}: wrong target range"
+    low, high = int(table.codes.min()), int(table.codes.max())
+    assert target.low <= low <= high <= target.high, f"{layer.name}: wrong target range"

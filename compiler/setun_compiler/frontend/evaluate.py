@@ -1,4 +1,4 @@
-"""Runs the float graph itself, one sample at a time, in plain NumPy: the reference of agreement, the source of ranges."""
+"""Runs the float graph itself, one sample at a time, in plain NumPy: for ranges, and for comparison."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def outputs(graph: Graph, samples: Array) -> Array:
     """The graph's output for float samples, (samples, *shape of one)."""
     found = []
     for sample in samples:
-        last = dict(((graph.input.name, sample[None]),))
+        last = {graph.input.name: sample[None]}
         for name, value in run(graph, sample[None]):
             if name == graph.output.name:
                 last[name] = value
@@ -127,7 +127,9 @@ def _windows(x: Array, shape: Geometry, fill: float) -> Array:
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
     span = tuple(d * (k - 1) + 1 for d, k in zip(shape.dilation, shape.kernel, strict=True))
     windows = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(2, 3))
-    return windows[:, :, :: shape.stride[0], :: shape.stride[1], :: shape.dilation[0], :: shape.dilation[1]]
+    return np.asarray(
+        windows[:, :, :: shape.stride[0], :: shape.stride[1], :: shape.dilation[0], :: shape.dilation[1]]
+    )
 
 
 def _pool(node: Node, x: Inputs) -> Array:
@@ -136,13 +138,14 @@ def _pool(node: Node, x: Inputs) -> Array:
         raise ModelError(f"{node}: ceil_mode is not supported when the float model is run for comparison")
     shape = geometry(node, node.integers("kernel_shape", ()), value.shape[2:])
     flat = value.reshape(*value.shape[:2], *(1, *value.shape[2:])[-2:])
+    result: Array
     if node.op == "MaxPool":
         result = _windows(flat, shape, -np.inf).max(axis=(4, 5))
     else:
         result = _windows(flat, shape, 0.0).mean(axis=(4, 5))
         if any(shape.padding) and not node.integer("count_include_pad", 0):
             result = result / _windows(np.ones_like(flat), shape, 0.0).mean(axis=(4, 5))
-    result = result.astype(value.dtype)
+    result = np.asarray(result, value.dtype)
     return result[:, :, 0] if value.ndim == 3 else result
 
 
@@ -157,7 +160,7 @@ def gemm(node: Node, x: Inputs) -> Array:
     a, b = present(node, x, 0), present(node, x, 1)
     a = a.T if node.integer("transA", 0) else a
     b = b.T if node.integer("transB", 0) else b
-    result = (a @ b) * np.float32(node.number("alpha", 1.0))
+    result: Array = (a @ b) * np.float32(node.number("alpha", 1.0))
     if len(x) > 2 and x[2] is not None:
         result = result + x[2] * np.float32(node.number("beta", 1.0))
     return np.asarray(result, a.dtype)

@@ -82,7 +82,8 @@ class Expression:
             arguments: list[Expression | Array | None] = []
             for argument in part.arguments:
                 arguments.append(made[argument.serial] if isinstance(argument, Expression) else argument)
-            lost = any(isinstance(old, Expression) and new is None for old, new in zip(part.arguments, arguments))
+            pairs = zip(part.arguments, arguments, strict=True)
+            lost = any(isinstance(old, Expression) and new is None for old, new in pairs)
             made[part.serial] = None if lost else Expression(node=part.node, arguments=tuple(arguments))
         return made[self.serial]
 

@@ -11,8 +11,8 @@ from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import OutGrid, sums_range
 from setun_compiler.frontend.graph import Node
 from setun_compiler.frontend.grid import Floats, Integers
-from setun_compiler.frontend.lines import find_lines, spread, values
 from setun_compiler.frontend.linear import LinearOperators, natural
+from setun_compiler.frontend.lines import find_lines, spread, values
 from setun_compiler.frontend.tensors import Input, Linear, Mapped, Operand, Real, Tensor, leaf_range
 
 

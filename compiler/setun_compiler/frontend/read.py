@@ -25,7 +25,8 @@ def refuse_unsupported(graph: Graph) -> Graph:
     dynamic = next((node for node in graph.nodes if not node.domain and node.op == "DynamicQuantizeLinear"), None)
     if dynamic is not None:
         raise ModelError(
-            f"{dynamic}: its scale is computed from its input (dynamic quantisation); the accelerator needs static scales"
+            f"{dynamic}: its scale is computed from its input (dynamic quantisation), but the accelerator needs static "
+            "scales"
         )
     missing: dict[str, list[str]] = {}
     for node in graph.nodes:

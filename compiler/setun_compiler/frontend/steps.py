@@ -1,6 +1,6 @@
 """Folding by evaluation: the values of a chain on every integer its accumulator can take, read off as thresholds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,8 @@ def read_steps(expression: Expression, low: Integers, high: Integers, sign: Inte
     if (last - first + 1) * channels > SAMPLED_FROM:
         turned = expression.rebased(expression.leaf, scaled("sign", sign.astype(np.float64), np.zeros(channels)))
         assert turned is not None
-        found = find_steps(turned, low.astype(np.float64), high.astype(np.float64))
-        return Steps(channel=found.channel, start=np.ceil(found.start).astype(np.int64), value=found.value)
+        sampled = find_steps(turned, low.astype(np.float64), high.astype(np.float64))
+        return replace(sampled, start=np.ceil(sampled.start).astype(np.int64))
     samples = np.linspace(first, last, min(257, last - first + 1)).astype(np.int64)
     largest = float(np.abs(_values(expression, samples, low, high, sign)).max())
     tolerance = NOISE * largest

@@ -15,10 +15,10 @@ from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fold import FOLDED, Folder, concatenate, shape_of
 from setun_compiler.frontend.graph import Array, Graph, Node
 from setun_compiler.frontend.inputs import InputReader
+from setun_compiler.frontend.joins import join
 from setun_compiler.frontend.layout import LAYOUT, axes_of, pad_widths, sized
 from setun_compiler.frontend.linear import LinearOperators
 from setun_compiler.frontend.pooling import Pooling
-from setun_compiler.frontend.joins import join
 from setun_compiler.frontend.tensors import Collection, Input, Mapped, Source, Tensor, per_group, synthetic
 from setun_compiler.frontend.weights import FloatLayers
 

@@ -132,14 +132,19 @@ def _rounded(rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _rounding_note(rows: Floats, codes: Floats, scale: Floats, where: str) -> str:
-    error = float((np.abs(rows - codes * scale[:, None]).max(axis=1) / np.maximum(np.abs(rows).max(axis=1), 1e-30)).max())
+    wrong = np.abs(rows - codes * scale[:, None]).max(axis=1)
+    error = float((wrong / np.maximum(np.abs(rows).max(axis=1), 1e-30)).max())
     near = [channel for channel, row in enumerate(rows) if 1 < distinct(np.abs(row), NEARLY).size <= 2]
     hint = (
-        f"; {len(near)} of its {rows.shape[0]} output channels are within {NEARLY:.0%} of ternary, so was it meant to be?"
+        f"; {len(near)} of its {rows.shape[0]} output channels are within {NEARLY:.0%} of ternary, "
+        "so was it meant to be?"
         if len(near) > rows.shape[0] // 2
         else ""
     )
-    return f"{where}: its float weights are rounded to six trits, with an error of at most {error:.2%} of the largest{hint}"
+    return (
+        f"{where}: its float weights are rounded to six trits, with an error of at most {error:.2%} of the "
+        f"largest{hint}"
+    )
 
 
 def _refusal(rows: Floats, where: str) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 
 from setun_compiler.frontend import steps
 from setun_compiler.frontend.demands import Demand, Precision
-from setun_compiler.frontend.fixed_point import V_BITS, OutGrid, encode, sums_range
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
+from setun_compiler.frontend.fixed_point import V_BITS, OutGrid, encode, sums_range
 from setun_compiler.frontend.grid import Floats, Integers
 from setun_compiler.frontend.lines import Lines, find_lines, spread, straight_lines, values
 from setun_compiler.frontend.steps import Steps
@@ -36,7 +36,7 @@ class Stage:
 def zoomed(source: Real, demand: Demand, precision: Precision) -> tuple[Real, Affine]:
     """The source and the affine step whose thresholds give the demand's codes.
 
-    A channel's scale is a power of two times its sums', so that sums which are integers on a common scale stay integers.
+    A channel's scale is a power of two times its sums', so that sums on a common scale stay integers.
     """
     assert demand.levels is not None
     assert demand.code_grid is not None
