@@ -94,7 +94,7 @@ def random_samples(program: Program, images: int, seed: int = 1) -> NDArray[np.f
     """Samples spread evenly over what a program's input can hold."""
     port = program.input
     integers = np.random.default_rng(seed).integers(port.low, port.high + 1, (images, *port.shape))
-    return np.asarray((integers - port.zero) * port.scale + port.offset)
+    return np.asarray((integers - port.zero) * port.scale + port.offset, np.float64)
 
 
 def verify_cases(
