@@ -71,7 +71,7 @@ def convolution_pixels(d: Compute) -> int:
 def steps(d: Compute) -> int:
     """Steps the sequencer issues."""
     positions = d.kernel_rows * d.kernel_cols * d.blocks
-    return d.groups * convolution_pixels(d) * d.in_digits * d.weight_digits * positions
+    return d.groups * convolution_pixels(d) * d.in_digits * d.weight_digits * positions * (1 + d.two_scale)
 
 
 def activity(d: Compute, config: Config, runs: int, counts: NDArray[np.int64], nonzero_weights: int) -> Activity:

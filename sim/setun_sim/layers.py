@@ -77,7 +77,7 @@ def traffic_of(line: Timeline, indices: Iterator[int], beat_bytes: int) -> Traff
         if not isinstance(descriptor, Transfer):
             continue
         beats = int(line.counters[index, kernels.COUNT])
-        if descriptor.opcode is Opcode.STORE_ACTIVATIONS:
+        if descriptor.opcode in (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL):
             total += Traffic(written_beats=beats, written_bytes=beats * beat_bytes)
         else:
             total += Traffic(read_beats=beats, read_bytes=beats * beat_bytes)

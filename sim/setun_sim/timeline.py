@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from setun_compiler.program import Program
 from setun_hw import external, timing
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Descriptor, Opcode, Transfer
+from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Post, Transfer
 from setun_sim import timeline_kernels as kernels
 from setun_sim.activity import convolution_pixels, steps
 from setun_sim.errors import SimulationError
-from setun_sim.order import descriptors_of
+from setun_sim.order import descriptors_of, posts_of
 
 #: cycles from a burst's address to its first beat where nothing else is said: a memory on the chip
 DEFAULT_LATENCY = 8
 #: cycles from one beat to the next
 DEFAULT_INTERVAL = 1
 
-#: names of the counters by kind of descriptor, in the order of the words; transfers and END share theirs
+#: names of the counters by kind of descriptor, in the order of the words; all but COMPUTE share theirs
 COMPUTE_COUNTERS = ("start", "end", "steps", "wait_load", "wait_drain", "wait_store", "words", "opcode")
 TRANSFER_COUNTERS = ("start", "end", "beats", "wait_compute", "wait_memory", "wait_port", "words", "opcode")
 
@@ -70,10 +70,10 @@ def times(descriptors: Sequence[Descriptor], config: Config, *, latency: int, in
         if value < 1:
             raise SimulationError(f"memory {name} must be at least 1, not {value}")
     table = np.zeros((len(descriptors), kernels.COLUMNS), np.int64)
-    for row, descriptor in zip(table, descriptors, strict=True):
+    for row, descriptor, post in zip(table, descriptors, posts_of(descriptors), strict=True):
         row[kernels.KIND] = descriptor.opcode
         if isinstance(descriptor, Compute):
-            _compute_row(row, descriptor)
+            _compute_row(row, descriptor, post)
         elif isinstance(descriptor, Transfer):
             _transfer_row(row, descriptor, config)
     found = kernels.simulate(table, _parameters(config, latency, interval))
@@ -92,12 +92,16 @@ def times(descriptors: Sequence[Descriptor], config: Config, *, latency: int, in
     )
 
 
-def _compute_row(row: NDArray[np.int64], d: Compute) -> None:
+def _compute_row(row: NDArray[np.int64], d: Compute, post: Post) -> None:
     pixels = convolution_pixels(d)
     row[kernels.AFTER], row[kernels.AFTER_STEP], row[kernels.GROUPS] = d.after, d.after_step, d.groups
     row[kernels.PIXELS], row[kernels.WINDOW] = pixels, d.pool_rows * d.pool_cols
     row[kernels.PIXEL_STEPS] = steps(d) // (d.groups * pixels)
-    row[kernels.DRAIN], row[kernels.LAST_DRAIN] = d.chunks * d.out_digits, d.last_chunks * d.out_digits
+    row[kernels.CHUNKS], row[kernels.LAST_CHUNKS] = d.chunks, d.last_chunks
+    row[kernels.CHUNK_CYCLES] = max(1, timing.chunk_cycles(d, post))
+    row[kernels.CHUNK_WORDS] = 0 if d.mode == Mode.NONE else d.out_digits
+    row[kernels.LEAD] = post.res_window - 1 if d.residual else 0
+    row[kernels.RESIDUAL_READ], row[kernels.RESIDUAL_WRITE] = d.residual, d.residual_write
 
 
 def _transfer_row(row: NDArray[np.int64], t: Transfer, config: Config) -> None:
@@ -106,6 +110,8 @@ def _transfer_row(row: NDArray[np.int64], t: Transfer, config: Config) -> None:
         sharing, runs, words = external.weight_sharing(config), 1, t.words
     elif t.opcode is Opcode.LOAD_PARAMETERS:
         sharing, runs, words = external.parameter_sharing(config), 1, t.words
+    elif t.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL):
+        sharing, runs, words = external.residual_sharing(config), t.rows, t.row_words
     else:
         sharing, runs, words = external.activation_sharing(config), t.rows, t.row_words
     row[kernels.RUNS], row[kernels.RUN_WORDS] = runs, words
@@ -116,6 +122,7 @@ def _parameters(config: Config, latency: int, interval: int) -> NDArray[np.int64
     p = np.zeros(kernels.PARAMETERS, np.int64)
     p[kernels.LATENCY], p[kernels.INTERVAL], p[kernels.QUEUE_DEPTH] = latency, interval, config.queue_depth
     p[kernels.BEAT_BYTES], p[kernels.WRITE] = config.axi_data_bits // 8, timing.write_latency(config)
+    p[kernels.READ] = timing.write_latency(config) - timing.AFFINE - 1
     p[kernels.DECODE], p[kernels.SETUP] = timing.DECODE, timing.SETUP
     p[kernels.BURST_BEATS], p[kernels.BURST_BOUNDARY] = timing.BURST_BEATS, timing.BURST_BOUNDARY
     p[kernels.IN_FLIGHT] = timing.BURSTS_IN_FLIGHT

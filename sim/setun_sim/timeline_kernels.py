@@ -11,22 +11,22 @@ import numpy as np
 from setun_hw.descriptor import Opcode
 
 # -- what is known of a descriptor before time begins: columns of the table ------------------------
-(KIND, AFTER, AFTER_STEP, GROUPS, PIXEL_STEPS, PIXELS, WINDOW, DRAIN, LAST_DRAIN,
- ADDRESS, BEATS, RUNS, RUN_WORDS, SHARE, WORD_BEATS) = range(15)  # fmt: skip
-COLUMNS = 15
+(KIND, AFTER, AFTER_STEP, GROUPS, PIXEL_STEPS, PIXELS, WINDOW, CHUNKS, LAST_CHUNKS, CHUNK_CYCLES, CHUNK_WORDS, LEAD,
+ RESIDUAL_READ, RESIDUAL_WRITE, ADDRESS, BEATS, RUNS, RUN_WORDS, SHARE, WORD_BEATS) = range(20)  # fmt: skip
+COLUMNS = 20
 # -- what is found out: columns of the counters (docs/machine.md), then two for traces ------------
 START, END, COUNT, WAIT_FIRST, WAIT_SECOND, WAIT_THIRD, WORDS, OPCODE, ACT, BEGIN = range(10)
 RESULTS = 10
 
 # -- memory and hardware constants -------------------------------------------------------------------
-(LATENCY, INTERVAL, QUEUE_DEPTH, BEAT_BYTES, DECODE, SETUP, WRITE, BURST_BEATS, BURST_BOUNDARY, IN_FLIGHT,
- STORE_LATENCY, STORE_ENTRIES) = range(12)  # fmt: skip
-PARAMETERS = 12
+(LATENCY, INTERVAL, QUEUE_DEPTH, BEAT_BYTES, DECODE, SETUP, WRITE, READ, BURST_BEATS, BURST_BOUNDARY, IN_FLIGHT,
+ STORE_LATENCY, STORE_ENTRIES) = range(13)  # fmt: skip
+PARAMETERS = 13
 
 _IDLE, _RUN, _FINISH = range(3)
 # -- state of the array -----------------------------------------------------------------------------
 (_STATE, _CURRENT, _FIRST, _STEP, _PIXEL, _GROUP, _GATE, _QUEUED, _TAKEN, _TRANSFERS, _GROUPS_DONE,
- _WRITES_FROM, _WRITES_TO, _DONE_FROM, _DONE_TO) = range(15)  # fmt: skip
+ _WRITES_FROM, _WRITES_TO, _DONE_FROM, _DONE_TO, _READS_FROM, _READS_TO) = range(17)  # fmt: skip
 # -- state of a transfer ------------------------------------------------------------------------------
 (_NEXT_BURST, _LEFT, _AT, _ANNOUNCED, _UNFINISHED, _OLDEST, _WAITING, _BEAT_OF_WORD, _WORD_OF_RUN, _MOVED,
  _READ_WORDS, _READ_RUNS, _ENTRY_LEFT, _ENTRIES_READ, _ENTRIES_SENT, _ENTRY_BEAT, _RESPONSES) = range(17)  # fmt: skip
@@ -36,15 +36,28 @@ _RING = 64
 #: nobody can ever move again
 STUCK = -1
 
-_LOAD_ACTIVATIONS, _STORE = int(Opcode.LOAD_ACTIVATIONS), int(Opcode.STORE_ACTIVATIONS)
-_COMPUTE, _END = int(Opcode.COMPUTE), int(Opcode.END)
+_LOAD_ACTIVATIONS, _STORE_ACTIVATIONS = int(Opcode.LOAD_ACTIVATIONS), int(Opcode.STORE_ACTIVATIONS)
+_LOAD_RESIDUAL, _STORE_RESIDUAL = int(Opcode.LOAD_RESIDUAL), int(Opcode.STORE_RESIDUAL)
+_COMPUTE, _SET_POST, _END = int(Opcode.COMPUTE), int(Opcode.SET_POST), int(Opcode.END)
+# -- what post-processing does to memories in a cycle: bits ------------------------------------------
+_BANK_WRITTEN, _RESIDUAL_WRITTEN, _RESIDUAL_READ = 1, 2, 4
 
 _jit = nb.njit(cache=True)
 
 
 @_jit
-def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):
-    """Sequencer and post-processing in cycle ``c``; ``stored``: a store reads the banks."""
+def _note(ring, place, begin, cycles, k):
+    """Put a pixel's cycles into a ring."""
+    ring[place % _RING, 0], ring[place % _RING, 1], ring[place % _RING, 2] = begin, begin + cycles, k
+
+
+@_jit
+def _array_cycle(c, p, table, found, queue, a, writes, reads, dones, stored):
+    """Sequencer and post-processing in cycle ``c``; ``stored``: a store reads the banks.
+
+    ``writes`` and ``reads`` are rings of the pixels that post-processing is to write, and to read residuals for: the
+    first cycle, the one behind the last, and the descriptor.
+    """
     if a[_STATE] == _IDLE and a[_QUEUED] > 0:
         k = queue[a[_TAKEN]]
         a[_TAKEN] += 1
@@ -72,14 +85,17 @@ def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):
         a[_STEP] += 1
         return
     a[_STEP] = 0
-    drain = table[k, LAST_DRAIN] if a[_GROUP] == table[k, GROUPS] - 1 else table[k, DRAIN]
+    chunks = table[k, LAST_CHUNKS] if a[_GROUP] == table[k, GROUPS] - 1 else table[k, CHUNKS]
+    drain = chunks * table[k, CHUNK_CYCLES]
     a[_GATE] = c + drain
     a[_PIXEL] += 1
+    if table[k, RESIDUAL_READ]:
+        _note(reads, a[_READS_TO], c + p[READ], drain, k)
+        a[_READS_TO] += 1
     if a[_PIXEL] % table[k, WINDOW] == 0:
-        windows[a[_WRITES_TO] % _RING, 0] = c + p[WRITE]
-        windows[a[_WRITES_TO] % _RING, 1] = c + p[WRITE] + drain
+        _note(writes, a[_WRITES_TO], c + p[WRITE], drain, k)
         a[_WRITES_TO] += 1
-        found[k, WORDS] += drain
+        found[k, WORDS] += chunks * table[k, CHUNK_WORDS]
     if a[_PIXEL] == table[k, PIXELS]:
         a[_PIXEL] = 0
         a[_GROUP] += 1
@@ -90,17 +106,32 @@ def _array_cycle(c, p, table, found, queue, a, windows, dones, stored):
 
 
 @_jit
-def _settle(c, found, a, windows, dones):
-    """What shows from cycle ``c`` on: groups done, array idle; returns whether post-processing writes in it."""
+def _settle(c, table, found, a, writes, reads, dones):
+    """What shows from cycle ``c`` on: groups done, array idle; returns what post-processing does to memories in it."""
     if a[_DONE_FROM] < a[_DONE_TO] and dones[a[_DONE_FROM] % _RING] == c:
         a[_DONE_FROM] += 1
         a[_GROUPS_DONE] += 1
         if a[_STATE] == _FINISH and a[_DONE_FROM] == a[_DONE_TO]:
             a[_STATE] = _IDLE
             found[a[_CURRENT], END] = c
-    if a[_WRITES_FROM] < a[_WRITES_TO] and windows[a[_WRITES_FROM] % _RING, 1] <= c:
+    if a[_WRITES_FROM] < a[_WRITES_TO] and writes[a[_WRITES_FROM] % _RING, 1] <= c:
         a[_WRITES_FROM] += 1
-    return a[_WRITES_FROM] < a[_WRITES_TO] and windows[a[_WRITES_FROM] % _RING, 0] <= c
+    if a[_READS_FROM] < a[_READS_TO] and reads[a[_READS_FROM] % _RING, 1] <= c:
+        a[_READS_FROM] += 1
+    busy = 0
+    pixel = writes[a[_WRITES_FROM] % _RING]
+    if a[_WRITES_FROM] < a[_WRITES_TO] and pixel[0] <= c:
+        k, phase = pixel[2], (c - pixel[0]) % table[pixel[2], CHUNK_CYCLES]
+        if phase >= table[k, LEAD] and table[k, CHUNK_WORDS]:
+            busy |= _BANK_WRITTEN
+        if phase == table[k, LEAD] and table[k, RESIDUAL_WRITE]:
+            busy |= _RESIDUAL_WRITTEN
+    pixel = reads[a[_READS_FROM] % _RING]
+    if a[_READS_FROM] < a[_READS_TO] and pixel[0] <= c:
+        k, phase = pixel[2], (c - pixel[0]) % table[pixel[2], CHUNK_CYCLES]
+        if phase <= table[k, LEAD]:
+            busy |= _RESIDUAL_READ
+    return busy
 
 
 @_jit
@@ -134,10 +165,13 @@ def _announce(c, p, t, bursts):
 
 @_jit
 def _load_cycle(c, p, row, t, bursts, bus, written, result):
-    """One cycle of a LOAD; true in its last. ``bus[0]`` is the cycle in which the last beat of all was taken."""
+    """One cycle of a LOAD; true in its last. ``bus[0]`` is the cycle in which the last beat of all was taken.
+
+    ``written``: post-processing writes to the memory that is loaded.
+    """
     free = t[_WAITING] == 0
     if t[_WAITING] > 0:
-        if row[KIND] == _LOAD_ACTIVATIONS and written:
+        if written:
             result[WAIT_THIRD] += 1
         else:
             t[_WAITING] -= 1
@@ -166,13 +200,19 @@ def _load_cycle(c, p, row, t, bursts, bus, written, result):
 
 
 @_jit
-def _store_reads(c, p, row, t, entries, begin):
-    """Whether a STORE reads a word in cycle ``c``; entries[k] = (cycle from which its beats are offered, beats)."""
+def _store_reads(c, p, row, t, entries, begin, taken, result):
+    """Whether a STORE reads a word in cycle ``c``; entries[k] = (cycle from which its beats are offered, beats).
+
+    ``taken``: post-processing reads the memory that is stored, and comes first.
+    """
     if c <= begin or t[_READ_RUNS] == row[RUNS]:
         return False
+    if t[_ENTRY_LEFT] == 0 and t[_ENTRIES_READ] - t[_ENTRIES_SENT] >= p[STORE_ENTRIES]:
+        return False
+    if taken:
+        result[WAIT_THIRD] += 1
+        return False
     if t[_ENTRY_LEFT] == 0:
-        if t[_ENTRIES_READ] - t[_ENTRIES_SENT] >= p[STORE_ENTRIES]:
-            return False
         t[_ENTRY_LEFT] = min(row[SHARE], row[RUN_WORDS] - t[_READ_WORDS])
         entries[t[_ENTRIES_READ] % _RING] = np.iinfo(np.int64).max
         t[_ENTRIES_READ] += 1
@@ -222,16 +262,16 @@ def simulate(table, p):
     """
     count = table.shape[0]
     found = np.zeros((count, RESULTS), np.int64)
-    a, t = np.zeros(15, np.int64), np.zeros(17, np.int64)
-    windows, dones = np.zeros((_RING, 2), np.int64), np.zeros(_RING, np.int64)
+    a, t = np.zeros(17, np.int64), np.zeros(17, np.int64)
+    writes, reads, dones = np.zeros((_RING, 3), np.int64), np.zeros((_RING, 3), np.int64), np.zeros(_RING, np.int64)
     bursts, entries, responses = np.zeros((_RING, 2), np.int64), np.zeros(_RING, np.int64), np.zeros(_RING, np.int64)
     queue = np.zeros(count, np.int64)
     bus = np.full(2, -(1 << 40), np.int64)
     pushed = 0
     k, moving, fetched, c = 0, False, False, 0
     while True:
-        written = _settle(c, found, a, windows, dones)
-        busy = a[_STATE] != _IDLE or a[_QUEUED] > 0
+        busy = _settle(c, table, found, a, writes, reads, dones)
+        idle = a[_STATE] == _IDLE and a[_QUEUED] == 0
         room = a[_QUEUED] < p[QUEUE_DEPTH]
         row, result = table[k], found[k]
         if not fetched:
@@ -245,10 +285,15 @@ def simulate(table, p):
         stored, ends = False, False
         if moving:
             _announce(c, p, t, bursts)
-            if row[KIND] == _STORE:
-                stored = _store_reads(c, p, row, t, entries, result[BEGIN])
+            if row[KIND] == _STORE_ACTIVATIONS:
+                stored = _store_reads(c, p, row, t, entries, result[BEGIN], False, result)
+            elif row[KIND] == _STORE_RESIDUAL:
+                _store_reads(c, p, row, t, entries, result[BEGIN], busy & _RESIDUAL_READ != 0, result)
+            if row[KIND] == _STORE_ACTIVATIONS or row[KIND] == _STORE_RESIDUAL:
                 ends = _store_cycle(c, p, row, t, bursts, entries, responses, bus, result)
             else:
+                written = row[KIND] == _LOAD_ACTIVATIONS and busy & _BANK_WRITTEN != 0
+                written = written or (row[KIND] == _LOAD_RESIDUAL and busy & _RESIDUAL_WRITTEN != 0)
                 ends = _load_cycle(c, p, row, t, bursts, bus, written, result)
         elif c >= result[ACT]:
             if row[KIND] == _COMPUTE:
@@ -257,8 +302,11 @@ def simulate(table, p):
                     pushed += 1
                     result[BEGIN] = c
                     ends = True
+            elif row[KIND] == _SET_POST:
+                result[BEGIN] = c
+                ends = True
             elif row[KIND] == _END:
-                if not busy:
+                if idle:
                     result[BEGIN] = result[END] = c
                     result[WAIT_FIRST] = c - result[ACT]
                     return found
@@ -267,13 +315,13 @@ def simulate(table, p):
                 result[WAIT_FIRST] = c - result[ACT]
                 _begin(c, p, row, t)
                 moving = True
-        _array_cycle(c, p, table, found, queue, a, windows, dones, stored)
+        _array_cycle(c, p, table, found, queue, a, writes, reads, dones, stored)
         if ends:
             if row[KIND] == _COMPUTE:
                 a[_QUEUED] += 1
             else:
                 result[END] = c + 1
-                a[_TRANSFERS] += 1
+                a[_TRANSFERS] += row[KIND] != _SET_POST
                 moving = False
             k += 1
             fetched = False

@@ -30,7 +30,7 @@ def events(result: Result) -> Iterator[dict[str, Any]]:
         if isinstance(descriptor, Compute):
             yield _span(_ARRAY, name, record["start"], record["end"], {"descriptor": index, **record})
         elif isinstance(descriptor, Transfer):
-            track = _WRITES if descriptor.opcode is Opcode.STORE_ACTIVATIONS else _READS
+            track = _WRITES if descriptor.opcode in (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL) else _READS
             yield _span(_FRONT, descriptor.opcode.name, begin, record["end"], {"descriptor": index, "layer": name})
             yield _span(
                 track, f"{descriptor.opcode.name} {name}", begin, record["end"], {"descriptor": index, **record}

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from setun_compiler import interpret
-from setun_compiler.network import Affine, Residual
+from setun_compiler.network import Affine, Pool, Residual, Threshold
 from setun_compiler.program import ExternalMap, InputPort, LayerRecord, OutputPort, Program
 from setun_hw import external, packing
 from setun_hw.config import Config, Encoding
@@ -83,9 +84,7 @@ def reference(chain: Chain, x: Integers) -> Integers:
     """Integers that leave the last layer for one image, straight from the definition of convolution."""
     kept: dict[int, Integers] = {}
     for number, layer in enumerate(chain.layers):
-        pool = interpret.Pool(
-            rows=layer.pool[0], cols=layer.pool[1], row_stride=layer.pool[0], col_stride=layer.pool[1]
-        )
+        pool = Pool(rows=layer.pool[0], cols=layer.pool[1], row_stride=layer.pool[0], col_stride=layer.pool[1])
         residual = None
         if layer.operand is not None:
             residual = interpret.window_sums(layer.window, kept[layer.operand][None])
@@ -104,7 +103,7 @@ def reference(chain: Chain, x: Integers) -> Integers:
         if layer.keep:
             kept[number] = out[0]
         if layer.thresholds is not None and layer.codes is not None:
-            x = interpret.threshold(interpret.Threshold(thresholds=layer.thresholds, codes=layer.codes), out)[0]
+            x = interpret.threshold(Threshold(thresholds=layer.thresholds, codes=layer.codes), out)[0]
         elif layer.mode != Mode.NONE:
             x = out[0]
     return x
@@ -497,7 +496,7 @@ class _Builder:
         """SET_POST of a layer; places its residual map."""
         c, w = self.c, layer.window
         chunks = -(-out[0] // c.rows) * c.chunks
-        fields: dict[str, int] = {}
+        fields: dict[str, Any] = {}
         if layer.operand is not None:
             m = self.fixed[layer.operand]
             fields |= {

@@ -11,6 +11,7 @@ from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Post, Transfer
 from setun_sim import golden, golden_post
 from setun_sim.errors import SimulationError
+from setun_sim.golden_words import Bits
 from tests.sim.cases import SMALL, random_images
 from tests.sim.fixed_cases import FIXED, FIXED_CASES
 from tests.sim.programs import Chain, Conv, decode, encode, reference
@@ -93,19 +94,18 @@ def test_settings_hold_until_the_next_ones() -> None:
     machine = golden.Machine(config, {})
     machine.parameters[:] = _constant(config, 7)
 
-    def layer(word: int) -> Compute:
-        return Compute(affine=1, no_array=1, mode=Mode.NONE, residual_write=1, chunks=1, last_chunks=1, groups=1)
+    layer = Compute(affine=1, no_array=1, mode=Mode.NONE, residual_write=1)
 
     def post(word: int, high: int) -> Post:
         return Post(low=-high, high=high, res_out_base=word, res_out_end=word + 1)
 
-    machine.execute([post(0, 9), layer(0), post(1, 5), layer(1), End()], golden.Observer(), True)
+    machine.execute([post(0, 9), layer, post(1, 5), layer, End()], golden.Observer(), True)
     assert machine.residuals[0, :3].tolist() == [[7] * 4, [5] * 4, [0] * 4]
     with pytest.raises(SimulationError, match=r"^descriptor 0 writes residual word 0, beyond its tensor's end 0$"):
-        machine.execute([layer(0), End()], golden.Observer(), True)
+        machine.execute([layer, End()], golden.Observer(), True)
 
 
-def _constant(config: Config, value: int) -> golden_post.Bits:
+def _constant(config: Config, value: int) -> Bits:
     """A parameter word whose channels make ``value`` of anything."""
     bits, place = np.zeros(config.channel_parameter_bits, np.uint8), config.channel_parameter_bits
     for name, width in reversed(config.affine_parameters.items()):
@@ -132,7 +132,7 @@ def _constant(config: Config, value: int) -> golden_post.Bits:
         ({"mode": Mode.NONE, "out_digits": 2}, {}, "mode NONE needs out_digits 1, not 2"),
     ],
 )
-def test_contradictions_are_refused(change: dict[str, int], settings: dict[str, int], text: str) -> None:
+def test_contradictions_are_refused(change: dict[str, Any], settings: dict[str, Any], text: str) -> None:
     layer = Compute(**{"affine": 1, "in_end": 1, "out_end": 1, **change})
     machine = golden.Machine(FIXED, {})
     with pytest.raises(SimulationError, match=f"^descriptor 1: {text}$"):
