@@ -40,11 +40,10 @@ def control_layout(config: Config) -> data.StructLayout:
 
 def parameters_layout(config: Config) -> data.ArrayLayout:
     """Parameters of W channels, each name valid in its stage: m, m2, r 3; b 4; pivot, m0, m1 6; b0, b1 8."""
-    bits = config.affine_parameters
-    wide = ("b", "b0", "b1")
-    return data.ArrayLayout(
-        data.StructLayout({name: signed(bits[name] + (name in wide)) for name in bits}), config.post
-    )
+    bits = dict(config.affine_parameters)
+    for name in ("b", *OFFSETS):
+        bits[name] = max(bits[name], 32) + 1  # half a unit is added, which may be larger than the offset
+    return data.ArrayLayout(data.StructLayout({name: signed(width) for name, width in bits.items()}), config.post)
 
 
 class StripAffine(wiring.Component):

@@ -14,6 +14,7 @@ from setun_hw.descriptor import Compute, Post
 from setun_hw.engine import Engine
 from setun_hw.engine.layout import compute_layout, slice_digits, weight_slices
 from setun_hw.timing import STORE_LATENCY
+from tests.hw.engine.fixed_reference import Residuals
 from tests.hw.engine.reference import Banks, Memories, Outcome, code_of_digit, run
 
 
@@ -27,7 +28,10 @@ def parameter_word(config: Config, memories: Memories, index: int) -> int:
     bits, low = 0, 0
     for channel in range(config.post):
         for threshold in memories.thresholds[index][channel]:
-            bits |= encode_accumulator(config, threshold) << low
+            if index >= memories.fixed_from:
+                bits |= (threshold & (2 << config.residual_bits) - 1) << low
+            else:
+                bits |= encode_accumulator(config, threshold) << low
             low += config.accumulator_width
         for code in memories.codes[index][channel]:
             for _ in range(config.code_digits):
@@ -35,6 +39,9 @@ def parameter_word(config: Config, memories: Memories, index: int) -> int:
                 bits |= code_of_digit(config, digit) << low
                 code = (code - digit) // config.encoding.radix
                 low += 2
+        for name, width in config.affine_parameters.items():
+            bits |= (memories.parameters[index][channel][name] & (1 << width) - 1) << low
+            low += width
     return bits
 
 
@@ -49,7 +56,14 @@ def fields_of(record: Compute | Post) -> dict[str, int]:
     return {name: int(getattr(record, name)) for name in record.LAYOUT}
 
 
-async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Memories) -> None:
+def residual_word(config: Config, values: Sequence[int]) -> int:
+    """A residual word's bits."""
+    return sum((value & (1 << config.residual_bits) - 1) << config.residual_bits * k for k, value in enumerate(values))
+
+
+async def fill(
+    ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Memories, residuals: Residuals | None = None
+) -> None:
     """Write all memories through the engine's ports."""
     config = engine.config
     dut: Any = engine
@@ -74,6 +88,13 @@ async def fill(ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Me
             ctx.set(dut.load.payload, {"bank": bank, "address": address, "data": word_of(codes)})
             await ctx.tick()
     ctx.set(dut.load.valid, 0)
+    for bank, elements in enumerate(residuals or []):
+        ctx.set(dut.residual_load.valid, 1)
+        for address, values in enumerate(elements):
+            data = residual_word(config, values)
+            ctx.set(dut.residual_load.payload, {"bank": bank, "address": address, "data": data})
+            await ctx.tick()
+        ctx.set(dut.residual_load.valid, 0)
 
 
 class Plan:
@@ -88,7 +109,9 @@ class Plan:
         loads: float,
         gap: int,
         transfer_gap: int,
+        posts: Sequence[Post] = (),
     ) -> None:
+        self.posts = [*posts, *[Post()] * (len(descriptors) - len(posts))]
         self.descriptors = list(descriptors)
         self.offers = [0]
         for _ in descriptors[1:]:
@@ -113,8 +136,10 @@ class Plan:
         return self._rng.random() < self._loads
 
 
-def expect(config: Config, plan: Plan, banks: Banks, memories: Memories) -> tuple[list[Outcome], list[int]]:
-    """Outcomes of all descriptors, and the cycles in which they are pushed; ``banks`` are changed."""
+def expect(
+    config: Config, plan: Plan, banks: Banks, memories: Memories, residuals: Residuals
+) -> tuple[list[Outcome], list[int]]:
+    """Outcomes of all descriptors, and the cycles in which they are pushed; ``banks`` and ``residuals`` are changed."""
     outcomes: list[Outcome] = []
     pushes: list[int] = []
     for number, d in enumerate(plan.descriptors):
@@ -124,20 +149,89 @@ def expect(config: Config, plan: Plan, banks: Banks, memories: Memories) -> tupl
         start = max(push + 1, outcomes[-1].record.end if outcomes else 0)
         pushes.append(push)
         outcomes.append(
-            run(config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores)
+            run(
+                config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores,
+                post=plan.posts[number], residuals=residuals,
+            )  # fmt: skip
         )
     return outcomes, pushes
 
 
-def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: int) -> list[Outcome]:
-    """Run a plan; every output is compared in every cycle, and the banks at the end.
+class ResidualTraffic:
+    """Loads and stores of residual words beside the layers; words as they are and as they must end up."""
 
-    Loads go to the last four words of the banks, which descriptors must not use.
+    def __init__(self, config: Config, outcomes: Sequence[Outcome], before: Residuals, after: Residuals) -> None:
+        self.config, self.before, self.after = config, before, after
+        self.writes = {write.cycle: write for outcome in outcomes for write in outcome.residual_writes}
+        self.reads = {cycle for outcome in outcomes for cycle in outcome.residual_reads}
+        self.load: tuple[int, int, list[int]] | None = None
+        self.store: tuple[int, int] | None = None
+        self.expected: dict[int, int] = {}
+
+    def place(self, rng: random.Random) -> tuple[int, int]:
+        """One of the words that layers do not write."""
+        return rng.randrange(self.config.strips), self.config.residual_words - rng.randint(1, 4)
+
+    def drive(self, ctx: SimulatorContext, dut: Any, plan: Plan, rng: random.Random, cycle: int) -> None:
+        """Offer what there is to offer."""
+        limit = 1 << self.config.residual_bits - 1
+        if self.load is None and plan.loads():
+            self.load = (*self.place(rng), [rng.randrange(-limit, limit) for _ in range(self.config.post)])
+            bank, address, values = self.load
+            data = residual_word(self.config, values)
+            ctx.set(dut.residual_load.payload, {"bank": bank, "address": address, "data": data})
+        if self.store is None and plan.stores(cycle):
+            self.store = (rng.randrange(self.config.strips), rng.randrange(self.config.residual_words))
+            ctx.set(dut.residual_store.payload, dict(zip(("bank", "address"), self.store, strict=True)))
+        ctx.set(dut.residual_load.valid, self.load is not None)
+        ctx.set(dut.residual_store.valid, self.store is not None)
+
+    def observe(self, ctx: SimulatorContext, dut: Any, cycle: int) -> None:
+        """Compare handshakes and words read; what this cycle writes can be read from the next one on."""
+        where = f"cycle {cycle}"
+        assert ctx.get(dut.residual_load.ready) == (cycle not in self.writes), where
+        assert ctx.get(dut.residual_store.ready) == (cycle not in self.reads), where
+        if cycle in self.expected:
+            assert ctx.get(dut.residual_stored) == self.expected[cycle], where
+        if self.store is not None and cycle not in self.reads:
+            bank, address = self.store
+            self.expected[cycle + STORE_LATENCY] = residual_word(self.config, self.before[bank][address])
+            self.store = None
+        if cycle in self.writes:
+            for p, values in enumerate(self.writes[cycle].values):
+                self.before[p][self.writes[cycle].address] = values
+        elif self.load is not None:
+            bank, address, values = self.load
+            self.before[bank][address] = self.after[bank][address] = values
+            self.load = None
+
+    async def compare(self, ctx: SimulatorContext, dut: Any) -> None:
+        """All words at the end."""
+        ctx.set(dut.residual_load.valid, 0)
+        ctx.set(dut.residual_store.valid, 1)
+        for bank in range(self.config.strips):
+            for address in range(self.config.residual_words + STORE_LATENCY):
+                ctx.set(dut.residual_store.payload, {"bank": bank, "address": min(address, self.config.residual_words - 1)})
+                if (read := address - STORE_LATENCY) >= 0:
+                    expected = residual_word(self.config, self.after[bank][read])
+                    assert ctx.get(dut.residual_stored) == expected, f"residual memory {bank} word {read}"
+                await ctx.tick()
+
+
+def check(
+    config: Config, plan: Plan, banks: Banks, memories: Memories, seed: int, residuals: Residuals | None = None
+) -> list[Outcome]:
+    """Run a plan; every output is compared in every cycle, and the memories at the end.
+
+    Loads go to the last four words of the memories, which descriptors must not use.
     """
+    residuals = residuals or []
     engine = Engine(config)
     dut: Any = engine
     before = [[list(codes) for codes in bank] for bank in banks]
-    outcomes, pushes = expect(config, plan, banks, memories)
+    residuals_before = [[list(values) for values in memory] for memory in residuals]
+    outcomes, pushes = expect(config, plan, banks, memories, residuals)
+    traffic = ResidualTraffic(config, outcomes, residuals_before, residuals) if config.affine else None
     end = outcomes[-1].record.end
     writes = {write.cycle: write for outcome in outcomes for write in outcome.writes}
     groups = [cycle for outcome in outcomes for cycle in outcome.groups]
@@ -146,7 +240,7 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
     rng = random.Random(seed)
 
     async def bench(ctx: SimulatorContext) -> None:
-        await fill(ctx, engine, before, memories)
+        await fill(ctx, engine, before, memories, residuals_before)
         ctx.set(dut.clear, 1)
         await ctx.tick()
         ctx.set(dut.clear, 0)
@@ -160,7 +254,9 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
             ctx.set(dut.descriptor.valid, offered)
             if offered:
                 d = plan.descriptors[pushed]
-                ctx.set(dut.descriptor.payload, payload(config, d))
+                ctx.set(dut.descriptor.payload, payload(config, d, plan.posts[pushed]))
+            if traffic:
+                traffic.drive(ctx, dut, plan, rng, cycle)
             if plan.stores(cycle):
                 bank, address = rng.randrange(config.strips), rng.randrange(config.activation_words)
                 ctx.set(dut.store.payload, {"bank": bank, "address": address})
@@ -191,6 +287,9 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
                 assert pushes[pushed] == cycle, where
                 pushed += 1
 
+            if traffic:
+                traffic.observe(ctx, dut, cycle)
+
             # What this cycle writes can be read from the next one on.
             if cycle in writes:
                 write = writes[cycle]
@@ -214,6 +313,9 @@ def check(config: Config, plan: Plan, banks: Banks, memories: Memories, seed: in
                         f"bank {bank} word {address - STORE_LATENCY}"
                     )
                 await ctx.tick()
+        if traffic:
+            ctx.set(dut.store.valid, 0)
+            await traffic.compare(ctx, dut)
 
     simulator = Simulator(engine)
     simulator.add_clock(1e-6)

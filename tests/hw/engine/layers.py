@@ -1,6 +1,7 @@
 """Random memories and COMPUTE descriptors that use every field."""
 
 import random
+from collections.abc import Callable
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Mode
@@ -54,13 +55,28 @@ def count_steps(d: Compute) -> int:
         * d.kernel_rows
         * d.kernel_cols
         * d.blocks
+        * (1 + d.two_scale)
     )
 
 
-def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: int, raw: bool) -> Compute:
-    """A descriptor that fits the configuration and uses the first ``words`` words of the banks."""
+def random_layer(
+    config: Config,
+    rng: random.Random,
+    *,
+    max_steps: int,
+    words: int,
+    raw: bool,
+    adjust: Callable[[Compute], Compute] | None = None,
+    parameters: range | None = None,
+) -> Compute:
+    """A descriptor that fits the configuration and uses the first ``words`` words of the banks.
+
+    ``adjust`` may change its fields, if addresses are still to be chosen; ``parameters`` are the words it may use.
+    """
+    parameters = parameters or range(config.parameter_words)
     while True:
         d = _any_layer(config, rng, raw)
+        d = adjust(d) if adjust else d
         in_words, out_words = d.in_end - d.in_base, d.out_end - d.out_base
         if count_steps(d) > max_steps or in_words + out_words > words:
             continue
@@ -69,7 +85,7 @@ def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: i
             g * d.weight_group_step % d.weight_ring if d.weight_ring else g * d.weight_group_step
             for g in range(d.groups)
         ]
-        if max(offsets) + weights > config.weight_words or d.groups * config.chunks > config.parameter_words:
+        if max(offsets) + weights > config.weight_words or d.groups * config.chunks > len(parameters):
             continue
         # Two regions that do not overlap, in either order.
         gap = rng.randint(0, words - in_words - out_words)
@@ -85,7 +101,7 @@ def random_layer(config: Config, rng: random.Random, *, max_steps: int, words: i
             "out_base": out_base,
             "out_end": out_base + out_words,
             "weight_base": rng.randint(0, config.weight_words - max(offsets) - weights),
-            "parameter_base": rng.randint(0, config.parameter_words - d.groups * config.chunks),
+            "parameter_base": rng.randint(parameters.start, parameters.stop - d.groups * config.chunks),
         }
         return Compute(**fields)
 

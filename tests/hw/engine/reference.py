@@ -2,11 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
 from setun_hw.codec import encode_accumulator
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Mode
-from setun_hw.timing import SETUP, write_latency
+from setun_hw.descriptor import Compute, Mode, Post
+from setun_hw.timing import AFFINE, SETUP, chunk_cycles, write_latency
+from tests.hw.engine.fixed_reference import (
+    Parameters,
+    Residuals,
+    clamped,
+    digits_of,
+    share,
+    slopes,
+    window_words,
+)
 
 #: ``[bank][word][lane]``, two-bit codes of digits
 Banks = list[list[list[int]]]
@@ -20,6 +30,15 @@ class Write:
     address: int
     first_lane: int
     codes: list[list[int]]  #: [strip][channel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualWrite:
+    """W elements of every strip, written to the residual memories in a cycle."""
+
+    cycle: int
+    address: int
+    values: list[list[int]]  #: [strip][channel]
 
 
 @dataclass(kw_only=True)
@@ -42,6 +61,9 @@ class Outcome:
     record: Record
     writes: list[Write] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
+    residual_writes: list[ResidualWrite] = field(default_factory=list)
+    #: cycles in which the residual memories are read
+    residual_reads: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +73,9 @@ class Memories:
     weights: list[list[list[int]]]
     thresholds: list[list[list[int]]]
     codes: list[list[list[int]]]
+    #: with ``affine``: fixed-point parameters ``[word][channel of W]``; thresholds of words from ``fixed_from`` on are for them
+    parameters: list[list[Parameters]] = field(default_factory=list)
+    fixed_from: int = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +89,7 @@ class Step:
     px: int
     s: int
     i: int
+    scale: int
     kh: int
     kw: int
     b: int
@@ -78,12 +104,12 @@ def steps(d: Compute) -> Iterator[Step]:
                     for px in range(d.pool_cols):
                         for s in range(d.in_digits + d.weight_digits - 1):
                             for i in range(max(0, s - d.weight_digits + 1), min(s, d.in_digits - 1) + 1):
-                                for kh in range(d.kernel_rows):
-                                    for kw in range(d.kernel_cols):
-                                        for b in range(d.blocks):
-                                            yield Step(
-                                                group=group, oy=oy, ox=ox, py=py, px=px, s=s, i=i, kh=kh, kw=kw, b=b
-                                            )
+                                for scale in range(1 + d.two_scale):
+                                    for kh, kw, b in product(*map(range, (d.kernel_rows, d.kernel_cols, d.blocks))):
+                                        yield Step(
+                                            group=group, oy=oy, ox=ox, py=py, px=px, s=s, i=i, scale=scale,
+                                            kh=kh, kw=kw, b=b,
+                                        )  # fmt: skip
 
 
 def digit_of_code(config: Config, code: int) -> int:
@@ -133,6 +159,8 @@ def out_digits(config: Config, memories: Memories, d: Compute, group: int, chann
         if config.encoding != "ternary" and value < 0:
             bits |= 1 << config.accumulator_width  # sign extension; more than one bit never matters
         return [bits >> 2 * k & 3 for k in reversed(range(d.out_digits))]
+    if d.mode == Mode.DIGITS:
+        return [code_of_digit(config, digit) for digit in digits_of(config, value, d.out_digits)]
     word = d.parameter_base + group * config.chunks + channel // config.post
     level = sum(value >= t for t in memories.thresholds[word][channel % config.post])
     code = memories.codes[word][channel % config.post][level]
@@ -150,14 +178,17 @@ def run(
     banks: Banks,
     memories: Memories,
     *,
+    post: Post | None = None,
+    residuals: Residuals | None = None,
     start: int,
     transfers_done: Callable[[int], int],
     stored: Callable[[int], bool],
 ) -> Outcome:
-    """Carry out a descriptor taken in cycle ``start``; ``banks`` are changed.
+    """Carry out a descriptor taken in cycle ``start``; ``banks`` and ``residuals`` are changed.
 
     ``transfers_done(c)`` and ``stored(c)``: transfers complete, and whether a store reads the banks, in cycle c.
     """
+    post, residuals = post or Post(), residuals or []
     record = Record(start=start)
     outcome = Outcome(record=record)
     latency = write_latency(config)
@@ -166,6 +197,10 @@ def run(
     todo = list(steps(d))
     cycle, last_pixel, last_drain = start + SETUP, -(10**9), 0
     sums: list[list[int]] = []
+    second: list[list[int]] = []
+    cycles = chunk_cycles(d, post)
+    window = post.res_window if d.residual else 1
+    residual_source = [[list(word) for word in memory] for memory in residuals]
     pooled: list[list[int]] = []
     source = [[list(word) for word in bank] for bank in banks]
     for number, step in enumerate(todo):
@@ -191,33 +226,77 @@ def run(
 
         if first:
             sums = [[0] * config.rows for _ in range(config.strips)]
+            second = [[0] * config.rows for _ in range(config.strips)]
         elif before is not None and before.s != step.s:
             sums = [[config.encoding.radix * value for value in strip] for strip in sums]
-        weights = memories.weights[weight_word(d, step)]
-        for strip in range(config.strips):
-            digits = activation(config, source, d, step, strip)
-            for row in range(config.rows):
-                sums[strip][row] += sum(w * a for w, a in zip(weights[row], digits, strict=True))
+            second = [[config.encoding.radix * value for value in strip] for strip in second]
+        if not d.no_array:
+            weights = memories.weights[weight_word(d, step)]
+            if step.scale:
+                weights = [[abs(w) for w in row] for row in weights]
+            into = second if step.scale else sums
+            for strip in range(config.strips):
+                digits = activation(config, source, d, step, strip)
+                for row in range(config.rows):
+                    into[strip][row] += sum(w * a for w, a in zip(weights[row], digits, strict=True))
         if not last:
             continue
-        if step.py == step.px == 0:
-            pooled = sums
-        else:
-            pooled = [[max(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(pooled, sums, strict=True)]
         chunks = d.last_chunks if step.group == d.groups - 1 else d.chunks
-        last_pixel, last_drain = issued, chunks * d.out_digits
+        last_pixel, last_drain = issued, chunks * cycles
+        shares: list[list[int]] = []
+        values = sums
+        if d.affine:
+            values, shares = [], []
+            for p in range(config.strips):
+                found_y, found_share = [0] * config.rows, [0] * config.rows
+                for c in range(chunks * config.post):
+                    k, channel = divmod(c, config.post)
+                    p_word = memories.parameters[d.parameter_base + step.group * config.chunks + k][channel]
+                    total = 0
+                    if d.residual:
+                        addresses = window_words(config, post, step.group, k, step.oy, step.ox)
+                        total = sum(residual_source[p][address][channel] for address in addresses)
+                    found_share[c] = share(config, post, p_word, total) if d.residual_after else 0
+                    found_y[c] = slopes(config, d, post, p_word, (sums[p][c], second[p][c]), total)
+                values.append(found_y)
+                shares.append(found_share)
+        if d.residual:
+            base = issued + latency - AFFINE - 1
+            outcome.residual_reads.update(base + k * cycles + j for k in range(chunks) for j in range(window))
+        if step.py == step.px == 0:
+            pooled = values
+        else:
+            pooled = [[max(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(pooled, values, strict=True)]
         if (step.py, step.px) == (d.pool_rows - 1, d.pool_cols - 1):
+            outs = pooled
+            if d.affine:
+                outs = [
+                    [clamped(post, a + b) for a, b in zip(*pair, strict=True)]
+                    for pair in zip(pooled, shares, strict=True)
+                ]
             for k in range(chunks):
                 block, place = divmod(step.group * config.chunks + k, per_word)
                 channels = range(k * config.post, (k + 1) * config.post)
+                written = issued + latency + k * cycles + window - 1
+                if d.residual_write:
+                    address = step.oy * post.res_out_row_stride + step.ox * post.res_out_col_stride
+                    outcome.residual_writes.append(
+                        ResidualWrite(
+                            cycle=written,
+                            address=post.res_out_base + address + step.group * config.chunks + k,
+                            values=[[strip[c] for c in channels] for strip in outs],
+                        )
+                    )
+                if d.mode == Mode.NONE:
+                    continue
                 found = [
-                    [out_digits(config, memories, d, step.group, c, pooled[p][c]) for c in channels]
+                    [out_digits(config, memories, d, step.group, c, outs[p][c]) for c in channels]
                     for p in range(config.strips)
                 ]
                 for plane in range(d.out_digits):
                     outcome.writes.append(
                         Write(
-                            cycle=issued + latency + k * d.out_digits + plane,
+                            cycle=written + plane,
                             address=d.out_base
                             + step.oy * d.out_row_stride
                             + step.ox * d.out_col_stride
@@ -231,6 +310,9 @@ def run(
         if following is None or following.group != step.group:
             outcome.groups.append(issued + latency + last_drain)
             record.end = issued + latency + last_drain
+    for residual_write in outcome.residual_writes:
+        for p in range(config.strips):
+            residuals[p][residual_write.address] = list(residual_write.values[p])
     for write in outcome.writes:
         for p in range(config.strips):
             banks[p][write.address][write.first_lane : write.first_lane + config.post] = write.codes[p]
