@@ -10,6 +10,8 @@ from setun_compiler.frontend.grid import Floats
 
 #: points evaluated per channel
 POINTS = 513
+#: and around its bend
+BEND_POINTS = 64
 #: relative difference of neighbouring slopes, and of values, that counts as rounding noise
 NOISE = 1e-7
 
@@ -77,16 +79,11 @@ def find_lines(expression: Expression, low: Floats, high: Floats, floor: float, 
     last = np.where(inside.any(axis=1), y.shape[1] - 1 - inside[:, ::-1].argmax(axis=1), y.shape[1] - 1)
     every = np.arange(low.size)
     fine = spread(x[every, np.maximum(first - 1, 0)], x[every, np.minimum(last + 1, y.shape[1] - 1)])
-    seen = values(expression, fine)
+    fine, seen = _refined(expression, fine)
     parts = [_channel(fine[c], seen[c], floor + slack, ceiling - slack) for c in range(low.size)]
     columns = np.array(parts, np.float64).T
     lines = Lines(slope0=columns[0], start0=columns[1], slope1=columns[2], start1=columns[3], pivot=columns[4])
     allowed = max(slack * 100, 1e-6 * (ceiling - floor))
-    at = lines.pivot[:, None]
-    ends = [lines.evaluate(at), lines.slope0[:, None] * at + lines.start0[:, None]]
-    jump = np.abs(np.clip(ends[0], floor, ceiling) - np.clip(ends[1], floor, ceiling))[:, 0]
-    if (jump > allowed).any():
-        raise ModelError(f"{expression.where}: channel {int(jump.argmax())} jumps between its two straight lines")
     for points, true in ((x, y), (fine, seen)):
         error = np.abs(np.clip(lines.evaluate(points), floor, ceiling) - np.clip(true, floor, ceiling)).max(axis=1)
         if (error > allowed).any():
@@ -94,15 +91,32 @@ def find_lines(expression: Expression, low: Floats, high: Floats, floor: float, 
                 f"{expression.where}: channel {int(error.argmax())} is not made of one or two straight lines, and no "
                 "step function of few levels either; use ReLU, PReLU, RPReLU or a quantiser"
             )
+    at = lines.pivot[:, None]
+    ends = [lines.evaluate(at), lines.slope0[:, None] * at + lines.start0[:, None]]
+    jump = np.abs(np.clip(ends[0], floor, ceiling) - np.clip(ends[1], floor, ceiling))[:, 0]
+    if (jump > allowed).any():
+        raise ModelError(f"{expression.where}: channel {int(jump.argmax())} jumps between its two straight lines")
     return lines
+
+
+def _refined(expression: Expression, x: Floats) -> tuple[Floats, Floats]:
+    """More points around each channel's sharpest bend, so that a short line in front of it is seen too."""
+    slopes = np.diff(values(expression, x), axis=1) / np.maximum(np.diff(x, axis=1), 1e-300)
+    bend = np.abs(np.diff(slopes, axis=1)).argmax(axis=1)
+    every = np.arange(x.shape[0])
+    # an even number of inner points of two cells: none of them is the point between the cells
+    inner = spread(x[every, bend], x[every, bend + 2], BEND_POINTS + 2)[:, 1:-1]
+    more = np.sort(np.concatenate((x, inner), axis=1), axis=1)
+    return more, values(expression, more)
 
 
 def _channel(x: Floats, y: Floats, floor: float, ceiling: float) -> tuple[float, float, float, float, float]:
     """slope0, start0, slope1, start1, pivot of one channel's samples."""
     if x[-1] == x[0] or np.ptp(y) == 0:
         return 0.0, float(y[0]), 0.0, float(y[0]), float(x[0])
-    slopes = np.diff(y) / np.diff(x)
-    noise = 1e-6 * float(np.abs(slopes).max()) + 1e-11 * float(np.abs(y).max()) / (x[1] - x[0])
+    widths = np.diff(x)
+    slopes = np.diff(y) / widths
+    noise = 1e-6 * float(np.abs(slopes).max()) + 1e-11 * float(np.abs(y).max()) / np.minimum(widths[1:], widths[:-1])
     cuts = np.flatnonzero(np.abs(np.diff(slopes)) > noise) + 1
     pieces: list[tuple[float, float, int, int]] = []
     for begin, end in zip(np.concatenate(([0], cuts)), np.concatenate((cuts, [slopes.size])), strict=True):
