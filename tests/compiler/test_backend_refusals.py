@@ -28,11 +28,11 @@ def affine() -> Affine:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"weights": None, "source": None}, "layer 'layer' has no weights, which this version cannot compile"),
-        ({"post": affine()}, "layer 'layer' has a fixed-point result, which this version cannot compile"),
-        ({"residual": Residual(source="x")}, "layer 'layer' adds a second operand, which this version cannot compile"),
-        ({"two_scale": True}, "layer 'layer' adds a second operand, which this version cannot compile"),
-        ({"at": (0, 1, 0)}, "layer 'layer' fills a part of a feature, which this version cannot compile"),
+        ({"weights": None, "source": None}, "layer 'layer': without weights it needs a residual operand in fixed point, and no input"),
+        ({"post": affine()}, "layer 'layer': fixed-point results need affine, but configuration 'test' has none"),
+        ({"residual": Residual(source="x")}, "layer 'layer': a residual operand needs fixed-point post-processing"),
+        ({"two_scale": True}, "layer 'layer': two scales need fixed-point post-processing"),
+        ({"at": (0, 1, 0)}, r"layer 'layer': makes \(2, 4, 4\) elements, but 'y' has \(2, 4, 4\)"),
         ({"source": "q"}, "layer 'layer': its input 'q' is made by no earlier layer"),
         ({"source": "y"}, "layer 'layer': its input 'y' is made by no earlier layer"),
         ({"target": "x"}, "layer 'layer': its output 'x' is made twice or is no feature"),

@@ -7,11 +7,11 @@ import numpy as np
 from setun_compiler.backend.check_network import check_network
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.backend.choose_digits import choose_digits
-from setun_compiler.backend.convolution import convolutions
 from setun_compiler.backend.emit import Emitted, emit
 from setun_compiler.backend.fit_thresholds import fit_thresholds
 from setun_compiler.backend.lay_out import lay_out
 from setun_compiler.backend.plan import CompileError, Plan
+from setun_compiler.backend.prove_affine import prove_affine
 from setun_compiler.backend.prove_bounds import prove_bounds
 from setun_compiler.backend.scratch import External, place_scratch
 from setun_compiler.network import Network
@@ -27,6 +27,7 @@ PASSES: tuple[Pass, ...] = (
     check_network,  # so that later passes need not doubt what they read
     choose_digits,  # settles stored integers: all numbers below are those the array sees
     prove_bounds,  # needs stored ranges; finds how many planes raw results take
+    prove_affine,  # needs the sums' ranges
     fit_thresholds,  # needs the sums' ranges
     lay_out,  # needs final sums; settles shapes, channel groups, strips, places and order
 )
@@ -100,14 +101,16 @@ def _output_port(plan: Plan, external: External) -> OutputPort:
 
 def _layer_records(plan: Plan, emitted: Emitted) -> tuple[LayerRecord, ...]:
     records = []
-    for layer, op, owned in zip(convolutions(plan.network), plan.ops, emitted.owners, strict=True):
-        source, target = plan.network.features[op.source], plan.network.features[op.target]
+    for layer, op, owned in zip(plan.network.layers, plan.ops, emitted.owners, strict=True):
+        source = plan.network.features[op.reads[0]]
+        weights = layer.weights if layer.weights is not None else np.zeros(0, np.int64)
+        digits = plan.tensors[op.source].digits * op.weight_digits if op.source is not None else 0
         records.append(
             LayerRecord(
                 name=layer.name, descriptors=owned, macs=op.macs,
-                digit_macs=op.macs * plan.tensors[op.source].digits * op.weight_digits,
-                in_shape=source.shape, out_shape=target.shape, weights=layer.weights.size,
-                zero_weights=int((layer.weights == 0).sum()), accumulator_bound=op.bound,
+                digit_macs=op.macs * digits * (2 if op.two_scale else 1),
+                in_shape=source.shape, out_shape=(op.channels, op.rows, op.cols), weights=weights.size,
+                zero_weights=int((weights == 0).sum()), accumulator_bound=op.bound,
             )
         )  # fmt: skip
     return tuple(records)

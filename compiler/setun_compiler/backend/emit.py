@@ -4,15 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from setun_compiler.backend.descriptors import compute_descriptor, post_descriptor
 from setun_compiler.backend.hazards import Memory
-from setun_compiler.backend.pieces import Data, Key, Piece, make_pieces, with_beats
-from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Plan, Run
+from setun_compiler.backend.pieces import Data, Key, make_pieces, with_beats
+from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Plan, Run, run_buffers
 from setun_compiler.backend.scratch import External
 from setun_compiler.backend.stream import Slot, Streamer
 from setun_compiler.digits import to_codes
-from setun_compiler.layout import ceil_div
+from setun_compiler.layout import ceil_div, pack_map
 from setun_compiler.program import Placement
-from setun_hw.descriptor import SIZE, Compute, Descriptor, DescriptorError, End, Mode, Opcode, Region, Transfer
+from setun_hw.descriptor import SIZE, Compute, Descriptor, DescriptorError, End, Opcode, Post, Region, Transfer
 
 #: data of the image starts at a multiple of this, so that bursts split as little as possible
 ALIGNMENT = 4096
@@ -79,45 +80,62 @@ class Emitter:
         config = plan.config
         self.plan, self.external = plan, external
         self.pieces = make_pieces(plan, data)
-        self.run: list[Transfer | Compute] = []
+        self.run: list[Transfer | Compute | Post] = []
         self.owners: list[list[int]] = [[] for _ in plan.ops]
         self._transfers = self._groups = 0
-        self._banks = Memory(config.activation_words)
+        self._banks, self._residuals = Memory(config.activation_words), Memory(config.residual_words)
+        self._data, self._post = data, Post()
         self._weights, self._parameters = Memory(config.weight_words), Memory(config.parameter_words)
         self._weight_streamer = Streamer(self._weights, self.pieces.weight_words, config.weight_words)
         self._parameter_streamer = Streamer(self._parameters, self.pieces.parameter_words, config.parameter_words)
         self._buffers: dict[Buffer, list[int]] = {}
         self._streamed: list[Placement] = []
 
-    # -- activations ----------------------------------------------------------------------------
+    # -- feature maps ---------------------------------------------------------------------------
     def fetch(self, step: Fetch) -> None:
         """Bring (a band of) a feature map on chip."""
         self._transfers += 1
         buffer = step.buffer
-        after = self._banks.load(buffer.base, buffer.base + buffer.words, self._transfers)
-        self._move(Opcode.LOAD_ACTIVATIONS, buffer, after)
+        after = self._memory(buffer).load(buffer.base, buffer.base + buffer.words, self._transfers)
+        opcode = Opcode.LOAD_RESIDUAL if self.plan.tensors[buffer.tensor].residual else Opcode.LOAD_ACTIVATIONS
+        self._move(opcode, buffer, after, self._blank(buffer) if step.blank else None)
 
     def keep(self, step: Keep) -> None:
         """Take (a band of) a feature map off chip."""
         self._transfers += 1
         buffer = step.buffer
-        after = self._banks.store(buffer.base, buffer.base + buffer.words, self._transfers)
-        self._move(Opcode.STORE_ACTIVATIONS, buffer, after)
+        after = self._memory(buffer).store(buffer.base, buffer.base + buffer.words, self._transfers)
+        opcode = Opcode.STORE_RESIDUAL if self.plan.tensors[buffer.tensor].residual else Opcode.STORE_ACTIVATIONS
+        self._move(opcode, buffer, after, None)
 
-    def _move(self, opcode: Opcode, buffer: Buffer, after: int) -> None:
+    def _memory(self, buffer: Buffer) -> Memory:
+        return self._residuals if self.plan.tensors[buffer.tensor].residual else self._banks
+
+    def _blank(self, buffer: Buffer) -> int:
+        """Store zeros for a buffer in the image and return where they begin."""
+        tensor, config = self.plan.tensors[buffer.tensor], self.plan.config
+        zeros = np.full((1, tensor.channels, buffer.rows, tensor.cols), -tensor.shift)
+        codes = to_codes(zeros, tensor.digits, config.encoding)
+        image = pack_map(codes, config.lanes, config.axi_data_bits)
+        return self._data.append(np.tile(image, (self.plan.images, 1)).ravel())
+
+    def _move(self, opcode: Opcode, buffer: Buffer, after: int, blank: int | None) -> None:
         tensor = self.plan.tensors[buffer.tensor]
-        outside = self.external.maps[buffer.tensor]
         rows = self.plan.images * buffer.rows
-        region = self.external.regions[buffer.tensor]
-        owner = None
-        if region == Region.SCRATCH:
-            named = [k for k, op in enumerate(self.plan.ops) if buffer.tensor in (op.source, op.target)]
-            owner = named[0] if opcode is Opcode.STORE_ACTIVATIONS else named[-1]
+        owner, region = None, Region.PROGRAM
+        if blank is None:
+            outside = self.external.maps[buffer.tensor]
+            region, offset = self.external.regions[buffer.tensor], outside.offset + buffer.first_row * outside.row_bytes
+        else:
+            offset = blank
+        if region not in (Region.INPUT, Region.OUTPUT):
+            named = [k for k, op in enumerate(self.plan.ops) if buffer.tensor in (*op.reads, *op.writes)]
+            owner = named[-1] if opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else named[0]
         self._touch(buffer)
         try:
             transfer = Transfer(
                 opcode=opcode, after=after, region=region, words=rows * tensor.row_words, base=buffer.base, rows=rows,
-                offset=outside.offset + buffer.first_row * outside.row_bytes, row_words=tensor.row_words,
+                offset=offset, row_words=tensor.row_words,
                 strip_rows=tensor.rows if self.plan.batch else buffer.strip_rows,
             )  # fmt: skip
         except DescriptorError as error:
@@ -155,21 +173,24 @@ class Emitter:
         key = Key(step.op, step.segment)
         groups = op.segments[step.segment].groups
         piece, last = self.pieces.weights[key], self._groups + groups
-        read, write = step.source, step.target
         parameters_end = parameters.base + self.pieces.parameters[key].words
-        needs = [
-            self._banks.read(read.base, read.base + read.words, last),
-            self._banks.write(write.base, write.base + write.words, last),
-            self._parameters.read(parameters.base, parameters_end, last),
-        ]
+        needs = [self._parameters.read(parameters.base, parameters_end, last)]
+        for buffer in (step.source, step.operand):
+            if buffer is not None:
+                needs.append(self._memory(buffer).read(buffer.base, buffer.base + buffer.words, last))
+        for buffer in (step.target, step.fixed):
+            if buffer is not None:
+                needs.append(self._memory(buffer).write(buffer.base, buffer.base + buffer.words, last))
         if weights.by_group:  # group g counts on the g-th transfer from here on
             needs.append(self._transfers)
         else:
             needs.append(self._weights.read(weights.base, weights.base + weights.ring, last))
-        self._touch(read)
-        self._touch(write)
-        index = len(self.run)
+        for buffer in run_buffers(step):
+            self._touch(buffer)
         try:
+            if op.affine is not None:
+                self._set_post(post_descriptor(self.plan, step), step.op)
+            index = len(self.run)
             self._append(compute_descriptor(self.plan, step, parameters, weights, piece, max(needs)), step.op)
         except DescriptorError as error:
             raise CompileError(f"layer {op.name!r}: {error}") from None
@@ -193,8 +214,14 @@ class Emitter:
                     )
                 )
 
+    def _set_post(self, post: Post, op: int) -> None:
+        """Change the fixed-point settings, unless they are these already."""
+        if post != self._post:
+            self._append(post, op)
+            self._post = post
+
     # -- records --------------------------------------------------------------------------------
-    def _append(self, descriptor: Transfer | Compute, op: int | None) -> None:
+    def _append(self, descriptor: Transfer | Compute | Post, op: int | None) -> None:
         if op is not None:
             self.owners[op].append(len(self.run))
         self.run.append(descriptor)
@@ -207,7 +234,7 @@ class Emitter:
         buffers = [
             Placement(
                 tensor=buffer.tensor,
-                memory="activations",
+                memory="residual" if self.plan.tensors[buffer.tensor].residual else "activations",
                 base=buffer.base,
                 words=buffer.words,
                 first=min(uses),
@@ -216,60 +243,3 @@ class Emitter:
             for buffer, uses in self._buffers.items()
         ]
         return (*buffers, *self._streamed)
-
-
-def compute_descriptor(plan: Plan, step: Run, parameters: Slot, weights: Slot, piece: Piece, after: int) -> Compute:
-    """The COMPUTE of one run."""
-    config, op = plan.config, plan.ops[step.op]
-    segment = op.segments[step.segment]
-    source, target = plan.tensors[op.source], plan.tensors[op.target]
-    read, write = step.source, step.target
-    reach = op.reach
-    pads = to_codes(np.array(op.pad_value), source.digits, config.encoding)
-    channels = min(segment.groups * config.rows, op.channels - segment.first_group * config.rows)
-    return Compute(
-        mode=Mode.RAW if op.thresholds is None else Mode.THRESHOLD,
-        batch=int(plan.batch),
-        after=after,
-        after_step=int(weights.by_group),
-        groups=segment.groups,
-        in_base=read.base + segment.first_block * source.digits,
-        in_end=read.base + read.words,
-        in_digits=source.digits,
-        weight_digits=op.weight_digits,
-        in_row_stride=source.row_words,
-        in_col_stride=source.col_words,
-        in_cols=source.cols,
-        in_strip_rows=read.strip_rows,
-        in_full_strips=0 if plan.batch else read.rows // read.strip_rows,
-        in_last_rows=read.rows if plan.batch else read.rows % read.strip_rows,
-        pad_digits=sum(int(code) << 2 * plane for plane, code in enumerate(pads)),
-        blocks=segment.blocks,
-        group_block_step=segment.group_block_step,
-        kernel_rows=op.kernel[0],
-        kernel_cols=op.kernel[1],
-        kernel_row_step=reach[1],
-        kernel_col_step=op.dilation[1] if op.kernel[1] > 1 else 1,
-        pool_rows=op.pool.rows,
-        pool_cols=op.pool.cols,
-        pool_row_step=reach[2],
-        pool_col_step=op.stride[1] if op.pool.cols > 1 else 1,
-        row_step=step.row_step,
-        col_step=op.col_step if target.cols > 1 else 1,
-        pad_top=step.pad_top,
-        pad_left=op.padding[1],
-        weight_base=weights.base,
-        weight_group_step=piece.group_words if segment.groups > 1 else 0,
-        weight_ring=weights.ring,
-        weight_plane=op.kernel[0] * op.kernel[1] * segment.blocks,
-        parameter_base=parameters.base,
-        out_rows=step.out_rows,
-        out_cols=target.cols,
-        out_base=write.base + segment.first_group * config.rows // config.lanes * target.digits,
-        out_end=write.base + write.words,
-        out_digits=target.digits,
-        out_row_stride=target.row_words,
-        out_col_stride=target.col_words,
-        chunks=config.chunks,
-        last_chunks=ceil_div(channels - (segment.groups - 1) * config.rows, config.post),
-    )

@@ -1,4 +1,4 @@
-"""Pass 4: step functions reduced to what the sums can reach, and fitted to the configuration's comparators."""
+"""Pass 5: step functions reduced to what the sums can reach, and fitted to the configuration's comparators."""
 
 from dataclasses import replace
 
@@ -28,14 +28,17 @@ def _fit(op: Op, config: Config) -> Op:
     assert op.codes is not None
     assert op.low is not None
     assert op.high is not None
-    thresholds, codes, steps = reduce_steps(op.thresholds, op.codes, op.low, op.high)
+    low, high, never = op.low, op.high, config.accumulator_limit + 1
+    if op.affine is not None:  # then its results are compared, and there are fewer of them
+        low, high = (np.full(op.channels, limit) for limit in (op.affine.low, op.affine.high))
+        never = 1 << config.residual_bits - 1
+    thresholds, codes, steps = reduce_steps(op.thresholds, op.codes, low, high)
     channel = int(steps.argmax())
     if steps[channel] > config.thresholds:
         raise CompileError(
             f"layer {op.name!r}: channel {channel} needs {steps[channel]} thresholds, but configuration"
             f" {config.name!r} has {config.thresholds}"
         )
-    never = config.accumulator_limit + 1
     fitted = np.full((op.channels, config.thresholds), never, np.int64)
     fitted_codes = np.repeat(codes[:, -1:], config.thresholds + 1, axis=1)
     keep = min(config.thresholds, thresholds.shape[1])

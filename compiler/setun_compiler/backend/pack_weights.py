@@ -8,6 +8,7 @@ from setun_compiler.layout import Units, ceil_div, pack_bits, pack_codes, pad_ax
 from setun_compiler.network import Integers
 from setun_hw.codec import bits_to_digits
 from setun_hw.config import Config, Encoding
+from setun_hw.descriptor import Mode
 from setun_hw.packing import pack
 
 
@@ -45,20 +46,35 @@ def weight_bytes(words: Codes, config: Config) -> Units:
 
 def parameter_bits(op: Op, segment: Segment, config: Config) -> Units:
     """Bits of a segment's parameter words, (words, W * bits of a channel), lowest first; empty for raw results."""
-    if op.thresholds is None or op.codes is None:
+    if op.mode is Mode.RAW:
         return np.zeros((0, config.parameter_word_bits), np.uint8)
     first = segment.first_group * config.rows
     last = min(first + segment.groups * config.rows, op.channels)
-    words = -(-(last - first) // config.post)
+    channels = ceil_div(last - first, config.post) * config.post
     never = config.accumulator_limit + 1
     # channels that fill up the last word never reach a threshold and emit 0
-    thresholds = np.full((words * config.post, config.thresholds), never, np.int64)
-    codes = np.zeros((words * config.post, config.thresholds + 1), np.int64)
-    thresholds[: last - first] = np.clip(op.thresholds[first:last], -never, never)
-    codes[: last - first] = op.codes[first:last]
+    thresholds = np.full((channels, config.thresholds), never, np.int64)
+    codes = np.zeros((channels, config.thresholds + 1), np.int64)
+    if op.thresholds is not None and op.codes is not None:
+        thresholds[: last - first] = np.clip(op.thresholds[first:last], -never, never)
+        codes[: last - first] = op.codes[first:last]
+    compared = accumulator_bits(thresholds, config) if op.affine is None else _result_bits(thresholds, config)
     planes = to_codes(codes, config.code_digits, config.encoding)[::-1].transpose(1, 2, 0)
-    bits = np.concatenate([accumulator_bits(thresholds, config), _bit_pairs(planes)], axis=1)
-    return bits.reshape(words, config.parameter_word_bits)
+    parts = [compared, _bit_pairs(planes)]
+    for name, bits in config.affine_parameters.items():
+        values = np.zeros((channels, 1), np.int64)
+        if op.affine is not None:
+            values[: last - first, 0] = getattr(op.affine, name)[first:last]
+        parts.append(_bits(values, bits))
+    return np.concatenate(parts, axis=1).reshape(-1, config.parameter_word_bits)
+
+
+def _result_bits(thresholds: Integers, config: Config) -> Units:
+    """Bits of thresholds that fixed-point results are compared with, each in the place of an accumulator."""
+    width = config.residual_bits + 1
+    never = 1 << config.residual_bits - 1
+    bits = (np.minimum(thresholds, never)[..., None] >> np.arange(width) & 1).astype(np.uint8)
+    return pad_axis(bits, -1, config.accumulator_width).reshape(len(thresholds), -1)
 
 
 def accumulator_bits(values: Integers, config: Config) -> Units:
@@ -66,8 +82,12 @@ def accumulator_bits(values: Integers, config: Config) -> Units:
     if config.encoding is Encoding.TERNARY:
         trits = to_codes(values, config.accumulator_trits, config.encoding)[::-1].transpose(1, 2, 0)
         return _bit_pairs(trits)
-    shifts = np.arange(config.accumulator_bits)
-    return (values[..., None] >> shifts & 1).astype(np.uint8).reshape(len(values), -1)
+    return _bits(values, config.accumulator_bits)
+
+
+def _bits(values: Integers, bits: int) -> Units:
+    """Two's complement bits of numbers (channels, n), (channels, n * bits), lowest first."""
+    return (values[..., None] >> np.arange(bits) & 1).astype(np.uint8).reshape(len(values), -1)
 
 
 def parameter_bytes(words: Units, config: Config) -> Units:

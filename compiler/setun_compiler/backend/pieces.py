@@ -83,13 +83,15 @@ def make_pieces(plan: Plan, data: Data) -> Pieces:
     for key in (Key(k, s) for k, op in enumerate(plan.ops) for s in range(len(op.segments))):
         op = plan.ops[key.op]
         codes = weight_codes(op, op.segments[key.segment], config)
+        if op.source is None:
+            codes = codes[:, :0]
         groups, group_words = codes.shape[:2]
-        resident = key.op in residency.weights
+        resident, room = key.op in residency.weights, config.weight_words - residency.weight_words
         if resident:
-            kept_weights.append(codes.reshape(groups * group_words, -1))
+            kept_weights.append(codes.reshape(groups * group_words, codes.shape[2]))
         weights[key] = Piece(
             key=key, groups=groups, group_words=group_words, resident_at=weight_at if resident else None,
-            offsets=() if resident else _stream(codes, config, config.weight_words - residency.weight_words, data),
+            offsets=() if resident or not codes.size else _stream(codes, config, room, data),
         )  # fmt: skip
         weight_at += groups * group_words if resident else 0
         bits = parameter_bits(op, op.segments[key.segment], config)

@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from setun_compiler.layout import ceil_div
-from setun_compiler.network import Floats, Integers, Network, Pool
+from setun_compiler.network import Affine, Floats, Integers, Network, Pool, Residual
 from setun_compiler.program import Unfold
 from setun_hw.config import Config
+from setun_hw.descriptor import Mode
 from setun_hw.errors import SetunError
-from setun_hw.external import activation_sharing
+from setun_hw.external import Sharing, activation_sharing, residual_sharing
 
 
 class CompileError(SetunError):
@@ -17,18 +20,24 @@ class CompileError(SetunError):
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """A feature map as stored: integers minus ``shift``, in digit planes, in words of N channels."""
+    """A feature map as stored: in digit planes of words of N channels (integers minus ``shift``), or, for a fixed-point
+    feature, in words of W elements of the residual memories."""
 
     name: str
-    channels: int
+    channels: int  #: places for channels, gaps between the parts of a feature filled piece by piece included
     rows: int
     cols: int
-    digits: int  #: digit planes, or planes of raw accumulators
+    digits: int  #: digit planes, or planes of raw accumulators; 1 in the residual memories
     shift: int  #: what was subtracted from the network's integers
     low: int  #: smallest and largest stored value
     high: int
     blocks: int  #: words of one digit plane of a pixel
     raw: bool = False
+    residual: bool = False  #: lies in the residual memories
+    #: place of each of the feature's channels where they do not simply follow each other
+    places: Integers | None = None
+    #: some of it is written by no layer and must hold zeros from the beginning
+    blank: bool = False
 
     @property
     def col_words(self) -> int:
@@ -40,13 +49,17 @@ class Tensor:
         """Words of a row."""
         return self.cols * self.col_words
 
+    def sharing(self, config: Config) -> Sharing:
+        """How its words share out over beats."""
+        return residual_sharing(config) if self.residual else activation_sharing(config)
+
     def row_bytes(self, config: Config) -> int:
         """Bytes of a row in external memory, whole beats."""
-        return activation_sharing(config).run(self.row_words) * config.axi_data_bits // 8
+        return self.sharing(config).run(self.row_words) * config.axi_data_bits // 8
 
     def row_cycles(self, config: Config) -> int:
         """Cycles to move a row: a beat or a word each, whichever are more."""
-        return max(activation_sharing(config).run(self.row_words), self.row_words)
+        return max(self.sharing(config).run(self.row_words), self.row_words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,25 +78,53 @@ class Op:
     """A layer over stored integers: everything that depends on the encoding is settled."""
 
     name: str
-    source: str
-    target: str
-    weights: Integers  #: (out channels, in channels / conv_groups, kernel rows, kernel cols)
+    source: str | None  #: None where nothing is convolved
+    target: str | None
+    #: (out channels, in channels / conv_groups, kernel rows, kernel cols); a single 0 for each channel without source
+    weights: Integers
     conv_groups: int
     stride: tuple[int, int]
     dilation: tuple[int, int]
     padding: tuple[int, int, int, int]  #: top, left, bottom, right
     pad_value: int  #: stored
     pool: Pool
-    thresholds: Integers | None  #: (channels, T) of stored sums; None for a raw result
+    thresholds: Integers | None  #: (channels, T) of stored sums, or of an affine's results; None without codes
     codes: Integers | None  #: (channels, T+1), stored
     scale: Floats  #: raw results: the model's floats are sum*scale + bias
     bias: Floats
     weight_digits: int
     macs: int
+    rows: int = 1  #: of what it makes
+    cols: int = 1
+    at: tuple[int, int, int] = (0, 0, 0)  #: block, row and column of ``target`` where that begins
+    affine: Affine | None = None  #: of stored sums
+    fixed: str | None = None  #: what gets the affine's results in the residual memories
+    operand: Residual | None = None
+    two_scale: bool = False
     bound: int = 0  #: largest |sum|, intermediate sums of several digits included
     low: Integers | None = None  #: (channels,) smallest and largest final sum
     high: Integers | None = None
     segments: tuple[Segment, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        """What goes to the banks."""
+        if self.target is None:
+            return Mode.NONE
+        if self.thresholds is not None:
+            return Mode.THRESHOLD
+        return Mode.RAW if self.affine is None else Mode.DIGITS
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Tensors it reads."""
+        operand = (self.operand.source,) if self.operand is not None else ()
+        return (self.source, *operand) if self.source is not None else operand
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Tensors it writes."""
+        return tuple(name for name in (self.target, self.fixed) if name is not None)
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -119,21 +160,38 @@ class Op:
         """Input rows that one output row depends on."""
         return (self.pool.rows - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
 
-    def steps_per_conv_pixel(self, source: Tensor, segment: Segment) -> int:
+    def steps_per_conv_pixel(self, tensors: "Tensors", segment: Segment) -> int:
         """Array cycles of one convolution pixel of one channel group."""
-        return source.digits * self.weight_digits * self.kernel[0] * self.kernel[1] * segment.blocks
+        if self.source is None:
+            return 1
+        passes = tensors[self.source].digits * self.weight_digits * (2 if self.two_scale else 1)
+        return passes * self.kernel[0] * self.kernel[1] * segment.blocks
 
-    def cycles_per_pixel(self, source: Tensor, target: Tensor, config: Config) -> int:
+    def chunk_cycles(self, tensors: "Tensors") -> int:
+        """Cycles that post-processing spends on each chunk of a convolution pixel."""
+        digits = tensors[self.target].digits if self.target is not None else 1
+        return digits + (self.operand.rows * self.operand.cols - 1 if self.operand is not None else 0)
+
+    def cycles_per_pixel(self, tensors: "Tensors", config: Config) -> int:
         """Array cycles of one output pixel, all channel groups, waiting for the drain included."""
-        total, pooled = 0, self.pool.rows * self.pool.cols
-        drain = config.chunks * target.digits
+        each, last = config.chunks, ceil_div(self.channels, config.post) % config.chunks or config.chunks
+        groups = ceil_div(self.channels, config.rows)
+        total, drain = 0, self.chunk_cycles(tensors)
         for segment in self.segments:
-            steps = self.steps_per_conv_pixel(source, segment)
-            total += segment.groups * max(pooled * steps, drain)
-        return total
+            steps = self.steps_per_conv_pixel(tensors, segment)
+            ends = segment.first_group + segment.groups == groups
+            total += (segment.groups - ends) * max(steps, each * drain) + ends * max(steps, last * drain)
+        return self.pool.rows * self.pool.cols * total
+
+    def ideal_steps(self, tensors: "Tensors") -> int:
+        """Steps of one output pixel, all channel groups, if nothing ever waits."""
+        pooled = self.pool.rows * self.pool.cols
+        return pooled * sum(s.groups * self.steps_per_conv_pixel(tensors, s) for s in self.segments)
 
     def group_words(self, segment: Segment) -> int:
         """Weight words of one channel group."""
+        if self.source is None:
+            return 0
         return self.weight_digits * self.kernel[0] * self.kernel[1] * segment.blocks
 
     @property
@@ -156,9 +214,10 @@ class Buffer:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetch:
-    """Fill a buffer from external memory."""
+    """Fill a buffer from external memory, or with what nothing written yet reads as."""
 
     buffer: Buffer
+    blank: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,14 +233,18 @@ class Run:
 
     op: int
     segment: int
-    source: Buffer
-    target: Buffer
+    source: Buffer | None
+    target: Buffer | None
+    operand: Buffer | None = None
+    fixed: Buffer | None = None
     out_rows: int  #: of each strip
     row_step: int
     pad_top: int
 
 
 Step = Fetch | Keep | Run
+
+Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +254,7 @@ class Plan:
     network: Network
     config: Config
     batch: bool
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    tensors: Tensors = field(default_factory=dict)
     ops: tuple[Op, ...] = ()
     unfold: Unfold | None = None
     steps: tuple[Step, ...] = ()
@@ -220,3 +283,15 @@ class Plan:
 def blocks_of(channels: int, config: Config) -> int:
     """Words that hold one digit plane of ``channels`` channels."""
     return ceil_div(channels, config.lanes)
+
+
+def run_buffers(run: Run) -> tuple[Buffer, ...]:
+    """All buffers a run touches."""
+    return tuple(b for b in (run.source, run.operand, run.target, run.fixed) if b is not None)
+
+
+def spread_channels(weights: Integers, places: Integers, size: int) -> Integers:
+    """Weights (out, in, kh, kw) for inputs whose channels lie at ``places`` among ``size``."""
+    wide = np.zeros((weights.shape[0], size, *weights.shape[2:]), np.int64)
+    wide[:, places] = weights
+    return wide

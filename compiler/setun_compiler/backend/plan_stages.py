@@ -1,4 +1,4 @@
-"""Strips, places in the activation banks, and what spills when not everything fits.
+"""Strips, places in the activation banks and residual memories, and what spills when not everything fits.
 
 A *stage* is a run of ops whose features stay on chip; features that a later stage reads are stored to external memory
 and fetched again. A network that fits is one stage. An op whose own input and output do not fit is a stage of *bands*:
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from setun_compiler.backend.bands import banded_stage
 from setun_compiler.backend.place import Interval, place
 from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Op, Plan, Run, Step, Tensor
-from setun_compiler.backend.strips import Heights, out_rows, strip_heights
+from setun_compiler.backend.strips import Strips, strip_heights
 from setun_compiler.layout import ceil_div
 
 
@@ -57,83 +57,146 @@ def plan_stages(plan: Plan) -> Plan:
 
 def whole_stage(plan: Plan, first: int, end: int) -> Stage | None:
     """Ops ``first`` .. ``end - 1`` with all their features on chip; None if they do not fit."""
-    ops = plan.ops[first:end]
-    heights = strip_heights(ops, plan.tensors, plan.config, plan.batch)
-    if heights is None:
-        return None
-    made = {op.target for op in ops}
-    leaving = [
-        name for name in made if name == plan.output or any(op.source == name for op in plan.ops[end:])
-    ]  # fmt: skip
-    intervals = []
-    for name in heights:
-        uses = [k for k, op in enumerate(ops) if name in (op.source, op.target)]
-        last = len(ops) if name in leaving else max(uses)
-        intervals.append(Interval(name, heights[name] * plan.tensors[name].row_words, min(uses), last))
-    bases = place(intervals, plan.config.activation_words)
-    if bases is None:
-        return None
-    buffers = {
-        i.name: Buffer(
-            tensor=i.name, base=bases[i.name], words=i.words, strip_rows=heights[i.name], first_row=0,
-            rows=plan.tensors[i.name].rows,
+    for strips in strip_heights(plan.ops[first:end], plan.tensors, plan.config, plan.batch):
+        buffers = _placed(plan, first, end, strips)
+        if buffers is not None:
+            return _stage(plan, first, end, strips, buffers)
+    return None
+
+
+def _placed(plan: Plan, first: int, end: int, strips: Strips) -> dict[str, Buffer] | None:
+    """A place for every feature while it is needed; None if there is none."""
+    ops, heights = plan.ops[first:end], strips.heights
+    lives = {name: [k for k, op in enumerate(ops) if name in (*op.reads, *op.writes)] for name in heights}
+    for name in _leaving(plan, first, end):
+        lives[name].append(len(ops))
+    shared = _in_place(ops, heights, plan.tensors, lives)
+    bases: dict[str, int] = {}
+    for residual, capacity in ((False, plan.config.activation_words), (True, plan.config.residual_words)):
+        intervals = []
+        for name in heights:
+            if plan.tensors[name].residual == residual and name not in shared:
+                uses = [k for other in heights if shared.get(other, other) == name for k in lives[other]]
+                intervals.append(Interval(name, heights[name] * plan.tensors[name].row_words, min(uses), max(uses)))
+        found = place(intervals, capacity)
+        if found is None:
+            return None
+        bases |= found
+    return {
+        name: Buffer(
+            tensor=name, base=bases[shared.get(name, name)], words=height * plan.tensors[name].row_words,
+            strip_rows=height, first_row=0, rows=plan.tensors[name].rows,
         )
-        for i in intervals
+        for name, height in heights.items()
     }  # fmt: skip
-    return _stage(plan, first, end, heights, buffers, made, leaving)
 
 
-def _stage(
-    plan: Plan, first: int, end: int, heights: Heights, buffers: dict[str, Buffer], made: set[str], leaving: list[str]
-) -> Stage:
+def _in_place(
+    ops: tuple[Op, ...], heights: dict[str, int], tensors: dict[str, Tensor], lives: dict[str, list[int]]
+) -> dict[str, str]:
+    """Fixed-point features that take the place of the operand they are made of, read there for the last time.
+
+    Each word of an identity operand is read once, for the very word of the result that overwrites it.
+    """
+    shared: dict[str, str] = {}
+    for k, op in enumerate(ops):
+        operand = op.operand
+        if op.fixed is None or operand is None:
+            continue
+        made, read = tensors[op.fixed], tensors[operand.source]
+        identity = (operand.rows, operand.cols, operand.row_step, operand.col_step) == (1, 1, 1, 1)
+        same = (made.channels, made.rows, made.cols) == (read.channels, read.rows, read.cols)
+        if identity and same and heights[made.name] == heights[read.name] and max(lives[read.name]) == k:
+            shared[made.name] = shared.get(read.name, read.name)
+    return shared
+
+
+def _leaving(plan: Plan, first: int, end: int) -> list[str]:
+    """Features made by ops ``first`` .. ``end - 1`` that are needed behind them."""
+    made = dict.fromkeys(name for op in plan.ops[first:end] for name in op.writes)
+    later = {name for op in plan.ops[end:] for name in (*op.reads, *op.writes)}
+    return [name for name in made if name == plan.output or name in later]
+
+
+def first_fetch(plan: Plan, index: int, name: str) -> Fetch | None:
+    """What must happen before op ``index`` uses a feature, less its buffer's place; None if it makes all of it."""
+    earlier = any(name in op.writes for op in plan.ops[:index])
+    tensor = plan.tensors[name]
+    if name == plan.input or earlier or tensor.blank:
+        buffer = Buffer(tensor=name, base=0, words=0, strip_rows=1, first_row=0, rows=tensor.rows)
+        return Fetch(buffer=buffer, blank=tensor.blank and not earlier)
+    return None
+
+
+def _stage(plan: Plan, first: int, end: int, strips: Strips, buffers: dict[str, Buffer]) -> Stage:
     steps: list[Step] = []
     cycles = 0.0
-    fetched: set[str] = set()
+    present: set[str] = set()
     for index in range(first, end):
         op = plan.ops[index]
-        source, target = plan.tensors[op.source], plan.tensors[op.target]
-        if op.source not in made | fetched:
-            fetched.add(op.source)
-            steps.append(Fetch(buffer=buffers[op.source]))
-            cycles += plan.images * source.rows * source.row_cycles(plan.config)
-        in_height = heights[op.source]
-        rows = target.rows if plan.batch else out_rows(op, target, in_height, heights[op.target])
-        steps += runs(op, index, buffers[op.source], buffers[op.target], rows, op.pad_top)
-        cycles += rows * target.cols * op.cycles_per_pixel(source, target, plan.config)
-    for name in leaving:
+        for name in (*op.reads, *op.writes):
+            fetch = first_fetch(plan, index, name) if name not in present else None
+            if fetch is not None:
+                steps.append(Fetch(buffer=buffers[name], blank=fetch.blank))
+                cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
+            present.add(name)
+        rows = strips.out_rows[index - first]
+        steps += runs(op, index, buffers, rows)
+        cycles += rows * op.cols * op.cycles_per_pixel(plan.tensors, plan.config)
+    for name in _leaving(plan, first, end):
         steps.append(Keep(buffer=buffers[name]))
         cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
     return Stage(steps=tuple(steps), cycles=cycles)
 
 
-def runs(op: Op, index: int, source: Buffer, target: Buffer, rows: int, pad_top: int) -> list[Step]:
+def runs(op: Op, index: int, buffers: dict[str, Buffer], rows: int) -> list[Step]:
     """One Run for each segment of an op."""
-    # a single output row never advances; this keeps in_strip_rows = row_step * out_rows where the field is wide enough
-    single = source.strip_rows if source.strip_rows < 256 else 1
-    step = op.row_step if rows > 1 else single
+    source = buffers[op.source] if op.source is not None else None
+    step = op.row_step
+    if rows == 1 and source is not None:
+        # a single output row never advances; this keeps in_strip_rows = row_step * out_rows where the field allows it
+        step = source.strip_rows if source.strip_rows < 256 else 1
     return [
-        Run(op=index, segment=segment, source=source, target=target, out_rows=rows, row_step=step, pad_top=pad_top)
+        Run(
+            op=index, segment=segment, source=source,
+            target=buffers[op.target] if op.target is not None else None,
+            operand=buffers[op.operand.source] if op.operand is not None else None,
+            fixed=buffers[op.fixed] if op.fixed is not None else None,
+            out_rows=rows, row_step=step, pad_top=op.pad_top,
+        )
         for segment in range(len(op.segments))
-    ]
+    ]  # fmt: skip
 
 
 def _does_not_fit(plan: Plan, op: Op) -> str:
     """What the smallest piece of an op would take."""
-    source, target = plan.tensors[op.source], plan.tensors[op.target]
-    heights = strip_heights([op], plan.tensors, plan.config, plan.batch)
-    if heights is None:
+    found = strip_heights([op], plan.tensors, plan.config, plan.batch)
+    if not found:
         need = f"padding or dilation of {max(op.reach)} rows reaches past a strip of every height that fits"
         return f"layer {op.name!r}: {need}"
-    words = _words(source, heights[op.source]) + _words(target, heights[op.target])
-    if not plan.batch and target.rows > 1:
-        rows = max(op.row_step, *op.reach, ceil_div(op.window_rows, plan.config.strips))
-        words = min(words, _words(source, rows) + _words(target, ceil_div(rows, op.row_step)))
-    hint = "; without batch mode its map could be cut into bands" if plan.batch and target.rows > 1 else ""
-    return (
-        f"layer {op.name!r}: its input and output take {words} activation words in each bank, but configuration"
-        f" {plan.config.name!r} has activation_words {plan.config.activation_words}{hint}"
-    )
+    banded = not plan.batch and op.rows > 1
+    hint = "; without batch mode its map could be cut into bands" if plan.batch and op.rows > 1 else ""
+    for residual, field in ((False, "activation_words"), (True, "residual_words")):
+        tensors = [plan.tensors[name] for name in dict.fromkeys((*op.reads, *op.writes))]
+        words = sum(found[0].heights[t.name] * t.row_words for t in tensors if t.residual == residual)
+        if banded:
+            words = min(words, _least_band(plan, op, residual))
+        if words > getattr(plan.config, field):
+            what = "residual operand and fixed-point output" if residual else "input and output"
+            return (
+                f"layer {op.name!r}: its {what} take {words} {field.replace('_', ' ')} in each bank, but configuration"
+                f" {plan.config.name!r} has {field} {getattr(plan.config, field)}{hint}"
+            )
+    return f"layer {op.name!r}: its feature maps fit configuration {plan.config.name!r} neither whole nor in bands"
 
 
-def _words(tensor: Tensor, rows: int) -> int:
-    return rows * tensor.row_words
+def _least_band(plan: Plan, op: Op, residual: bool) -> int:
+    """Words of the smallest band's share of one kind of memory."""
+    rows = max(op.row_step, *op.reach, ceil_div(op.window_rows, plan.config.strips)) if op.source is not None else 1
+    out = ceil_div(rows, op.row_step) if op.source is not None else 1
+    words = sum(out * plan.tensors[name].row_words for name in op.writes if plan.tensors[name].residual == residual)
+    if residual and op.operand is not None:
+        words += out * op.operand.row_step * plan.tensors[op.operand.source].row_words
+    if not residual and op.source is not None:
+        words += rows * plan.tensors[op.source].row_words
+    return words

@@ -12,6 +12,7 @@ from setun_compiler.backend.plan import CompileError, Op, Plan, Tensor
 from setun_compiler.digits import raw_planes_needed, to_digits
 from setun_compiler.network import Integers
 from setun_hw.config import Config, Encoding
+from setun_hw.descriptor import Mode
 
 
 def prove_bounds(plan: Plan) -> Plan:
@@ -24,12 +25,21 @@ def prove_bounds(plan: Plan) -> Plan:
     """
     ops, tensors = [], dict(plan.tensors)
     for op in plan.ops:
-        low, high, worst = sum_ranges(op, tensors[op.source], plan.config.encoding)
+        if op.source is None:
+            none = np.zeros(op.channels, np.int64)
+            ops.append(replace(op, low=none, high=none))
+            continue
+        source = tensors[op.source]
+        low, high, worst = sum_ranges(op, source, plan.config.encoding)
+        if op.two_scale:
+            second = replace(op, weights=np.abs(op.weights))
+            worst = np.maximum(worst, sum_ranges(second, source, plan.config.encoding)[2])
         channel = int(worst.argmax())
         bound = int(worst[channel])
         if bound > plan.config.accumulator_limit:
             raise CompileError(_too_large(op, channel, bound, plan.config))
-        if op.thresholds is None:
+        if op.mode is Mode.RAW:
+            assert op.target is not None
             least, most = int(low.min()), int(high.max())
             planes = min(raw_planes_needed(least, most, plan.config.encoding), plan.config.raw_digits)
             tensors[op.target] = replace(tensors[op.target], digits=planes, low=least, high=most)

@@ -55,8 +55,7 @@ def _gain_most(plan: Plan, sizes: list[int]) -> frozenset[int]:
 def _exposed(plan: Plan, index: int, words: int) -> float:
     """Cycles of loading an op that its own computing does not hide, and a little for each beat saved."""
     op = plan.ops[index]
-    source, target = plan.tensors[op.source], plan.tensors[op.target]
     rows = sum(step.out_rows for step in plan.steps if isinstance(step, Run) and step.op == index and not step.segment)
-    computing = rows * target.cols * op.cycles_per_pixel(source, target, plan.config)
+    computing = rows * op.cols * op.cycles_per_pixel(plan.tensors, plan.config)
     loading = weight_sharing(plan.config).run(words)
     return max(0, loading - computing) + 1e-3 * loading

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from setun_compiler.backend.place import Interval, place
-from setun_compiler.backend.plan import CompileError, Keep, Plan, Run
+from setun_compiler.backend.plan import CompileError, Keep, Plan, Run, run_buffers
 from setun_compiler.program import ExternalMap
 from setun_hw.descriptor import Region
 
@@ -34,7 +34,7 @@ def place_scratch(plan: Plan) -> External:
         uses = [
             k
             for k, step in enumerate(plan.steps)
-            if (step.buffer.tensor if not isinstance(step, Run) else step.source.tensor) == name
+            if name in ([b.tensor for b in run_buffers(step)] if isinstance(step, Run) else [step.buffer.tensor])
         ]
         tensor = plan.tensors[name]
         size = plan.images * tensor.rows * tensor.row_bytes(plan.config)

@@ -14,8 +14,11 @@ from setun_compiler.program import Unfold
 def unfolded_inputs(plan: Plan) -> list[Plan]:
     """Plans whose input is laid out as patches of the whole kernel, or of a kernel row; none where it cannot pay."""
     consumers = [op for op in plan.ops if op.source == plan.input]
-    op, tensor = consumers[0], plan.tensors[plan.input]
-    if len(consumers) > 1 or op.conv_groups > 1 or min(op.padding) < 0:
+    tensor = plan.tensors[plan.input]
+    if len(consumers) != 1:
+        return []
+    op = consumers[0]
+    if op.conv_groups > 1 or min(op.padding) < 0:
         return []
     whole, row = op.kernel, (1, op.kernel[1])
     taken = [kernel for kernel in dict.fromkeys((whole, row)) if _saves(plan, op, tensor, kernel)]
@@ -29,7 +32,7 @@ def _saves(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> bool:
 
 def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan:
     """The plan with patches of ``kernel`` (the op's own, or one row of it) as channels."""
-    target, rows_too = plan.tensors[op.target], kernel == op.kernel
+    rows_too = kernel == op.kernel
     top, left, bottom, right = op.padding
     unfold = Unfold(
         rows=tensor.rows, cols=tensor.cols, channels=tensor.channels, kernel=kernel,
@@ -42,8 +45,8 @@ def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan
         tensor,
         channels=kernel[0] * kernel[1] * tensor.channels,
         # only pixels that some pooling window covers
-        rows=(target.rows - 1) * op.pool.row_stride + op.pool.rows if rows_too else tensor.rows,
-        cols=(target.cols - 1) * op.pool.col_stride + op.pool.cols,
+        rows=(op.rows - 1) * op.pool.row_stride + op.pool.rows if rows_too else tensor.rows,
+        cols=(op.cols - 1) * op.pool.col_stride + op.pool.cols,
         blocks=blocks_of(kernel[0] * kernel[1] * tensor.channels, plan.config),
     )
     unfolded = replace(
