@@ -1,6 +1,7 @@
 """From a trained ONNX model to a setun program."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,27 @@ def compile_model(
     input_range: tuple[float, float] | None = None,
     calibration: NDArray[np.floating] | None = None,
     batch: bool = False,
+    float_layers: Literal["quantise", "refuse"] = "quantise",
 ) -> Program:
     """Read an ONNX or QONNX file and compile it for one configuration.
 
-    ``input_range`` and ``calibration`` (samples of the input) tell the range of inputs that the model leaves open; with
-    ``batch`` a run takes P images, one in each strip.
+    ``input_range`` and ``calibration`` (samples of the input) tell the range of inputs that the model leaves open, and
+    samples give the ranges of real-valued tensors; with ``batch`` a run takes P images, one in each strip. Layers with
+    float weights are rounded to six trits, or refused.
 
     Raises
     ------
     SetunError
         When the file cannot be read, or the configuration cannot run the network.
     """
-    from setun_compiler.frontend import read  # only this entry point needs the model reader and its libraries
+    # only this entry point needs the model reader and its libraries
+    from setun_compiler.frontend import Precision, read
 
-    network = read(path, input_range=input_range, calibration=calibration)
+    precision = Precision(
+        activation_bits=min(8, config.residual_bits), residual_bits=config.residual_bits,
+        coefficient_bits=config.coefficient_bits,
+    )  # fmt: skip
+    network = read(
+        path, input_range=input_range, calibration=calibration, float_layers=float_layers, precision=precision
+    )
     return compile_network(network, config, batch=batch)
