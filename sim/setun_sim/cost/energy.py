@@ -44,7 +44,8 @@ class Energy:
     seconds: float  #: of one run, over the inputs it takes
     layers: tuple[LayerEnergy, ...]
     sums: Mapping[str, Sum]  #: by component
-    #: energy of an operation with every multiplier busy, at the densities of the layer where it is least
+    #: energy of an operation (half a digit's multiply-accumulate) while steps issue in every cycle and nothing is moved, in
+    #: the layer where it is least
     peak_fj_per_op: float
     macs: int
     unknown: tuple[str, ...]  #: what has no number in the technology and is left out
@@ -94,9 +95,9 @@ class Energy:
         """Share of the total that rests on assumed numbers."""
         return self.by_status[str(Status.ASSUMED)]
 
-    def with_technology(self, technology: Technology) -> float:
+    def total_with(self, technology: Technology, memory: Technology | None) -> float:
         """fJ of an input with other numbers in the same places."""
-        return sum(total.value(technology, self.memory) for total in self.sums.values())
+        return sum(total.value(technology, memory) for total in self.sums.values())
 
     def to_json(self) -> dict[str, Any]:
         """All figures, units in their names."""
@@ -196,11 +197,11 @@ def energy_of(
             sums[name] = sums[name] + total if name in sums else total
         components = {name: found[name].value(technology, memory) for name in COMPONENTS if name in found}
         layers.append(LayerEnergy(name=work.name, macs=work.macs, components=components))
-        if work.steps:
+        if work.digit_macs:
             busy = Ledger(built, technology, memory)
             charge(busy, work.busy(), power, clock, (toggles or {}).get(work.name))
             total_fj = sum(total.value(technology, memory) for total in busy.sums.values())
-            best = min(best, total_fj / (2 * work.activity.multiplications))
+            best = min(best, total_fj / (2 * work.digit_macs))
     return Energy(
         technology=technology, memory=memory, structure=built, clock_mhz=clock,
         seconds=sum(work.cycles for work in works) / (clock * 1e6) / inputs,

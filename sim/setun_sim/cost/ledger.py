@@ -34,7 +34,8 @@ class Sum:
         """All coefficients times a factor."""
         return Sum({factors: coefficient * factor for factors, coefficient in self.terms.items()})
 
-    def _values(self, technology: Technology, memory: Technology | None) -> dict[Factors, float]:
+    def values(self, technology: Technology, memory: Technology | None) -> dict[Factors, float]:
+        """fJ of each term."""
         found = {}
         for factors, coefficient in self.terms.items():
             value = coefficient
@@ -45,12 +46,12 @@ class Sum:
 
     def value(self, technology: Technology, memory: Technology | None) -> float:
         """The sum in fJ."""
-        return sum(self._values(technology, memory).values())
+        return sum(self.values(technology, memory).values())
 
     def shares(self, technology: Technology, memory: Technology | None) -> dict[str, float]:
         """fJ by the first of the numbers of each term."""
         found: dict[str, float] = {}
-        for factors, value in self._values(technology, memory).items():
+        for factors, value in self.values(technology, memory).items():
             found[factors[0]] = found.get(factors[0], 0.0) + value
         return found
 
@@ -58,7 +59,7 @@ class Sum:
         """fJ by the weakest status among the numbers of each term."""
         rank = {"measured": 0, "published": 1, "derived": 2, "assumed": 3}
         found: dict[str, float] = {}
-        for factors, value in self._values(technology, memory).items():
+        for factors, value in self.values(technology, memory).items():
             statuses = [_status(path, technology, memory) for path in factors]
             weakest = max(statuses, key=lambda status: rank[status])
             found[weakest] = found.get(weakest, 0.0) + value
