@@ -1,12 +1,12 @@
 """Fetches descriptors."""
 
-from amaranth import Module, Signal, Value
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.descriptor import CHECK, SIZE, WORDS, Compute, Field, Transfer
-from setun_hw.engine.layout import TRANSFER_LAYOUT, compute_layout
+from setun_hw.descriptor import CHECK, SIZE, WORDS, Compute, Field, Post, Transfer
+from setun_hw.engine.layout import AFFINE_FIELDS, POST_LAYOUT, TRANSFER_LAYOUT, compute_layout
 from setun_hw.frontend.axi import burst_layout
 from setun_hw.frontend.reader import beat_layout
 
@@ -27,7 +27,9 @@ class Fetch(wiring.Component):
     failed : ``Out(1)``                    the memory reports an error, or ends the burst too early or too late
     sound : ``Out(1)``                     the check word is right
     version, opcode : ``Out(8)``
-    transfer, compute : ``Out``            all its fields
+    transfer, compute : ``Out``            all its fields; those of SET_POST in ``compute`` are 0
+    post : ``Out(POST_LAYOUT)``            with ``affine`` only
+    affine_fields : ``Out(1)``             a field of COMPUTE is used that only configurations with ``affine`` have
     burst : ``Out(stream.Signature(burst_layout(config)))``
     beats : ``In(stream.Signature(beat_layout(config)))``   always taken at once
     """
@@ -44,6 +46,8 @@ class Fetch(wiring.Component):
     opcode: Signal
     transfer: "data.View[data.StructLayout]"
     compute: "data.View[data.StructLayout]"
+    post: "data.View[data.StructLayout]"
+    affine_fields: Signal
     burst: stream.Interface
     beats: stream.Interface
 
@@ -63,6 +67,8 @@ class Fetch(wiring.Component):
                 "opcode": Out(8),
                 "transfer": Out(TRANSFER_LAYOUT),
                 "compute": Out(compute_layout(config)),
+                **({"post": Out(POST_LAYOUT)} if config.affine else {}),
+                "affine_fields": Out(1),
                 "burst": Out(stream.Signature(burst_layout(config))),
                 "beats": In(stream.Signature(beat_layout(config))),
             }
@@ -111,6 +117,9 @@ class Fetch(wiring.Component):
             for name, field in Compute.LAYOUT.items()
             if name in self.compute.shape().members
         ]
+        m.d.comb += self.affine_fields.eq(Cat(_bits(words, Compute.LAYOUT[name]) for name in AFFINE_FIELDS).any())
+        if self.config.affine:
+            m.d.comb += [self.post[name].eq(_bits(words, field)) for name, field in Post.LAYOUT.items()]
 
         with m.If(self.burst.valid & self.burst.ready):
             m.d.sync += offered.eq(0)

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Opcode, Region
-from setun_hw.engine.layout import ERROR_LAYOUT
+from setun_hw.engine.layout import ERROR_LAYOUT, POST_LAYOUT
 from setun_hw.error_codes import ErrorCode
 from setun_hw.frontend.axi import MasterSignature
 from setun_hw.frontend.check import DescriptorCheck
@@ -64,6 +64,9 @@ class FrontEnd(wiring.Component):
     clear: Signal
     load: stream.Interface
     store: stream.Interface
+    residual_load: stream.Interface
+    residual_store: stream.Interface
+    residual_stored: Signal
     stored: Signal
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
@@ -100,6 +103,11 @@ class FrontEnd(wiring.Component):
         connect(m, transfers.fetched, fetch.beats)
         connect(m, transfers.load, flipped(self.load))
         connect(m, transfers.store, flipped(self.store))
+        post_set = Signal()
+        if config.affine:
+            connect(m, transfers.residual_load, flipped(self.residual_load))
+            connect(m, transfers.residual_store, flipped(self.residual_store))
+            m.d.comb += transfers.residual_stored.eq(self.residual_stored)
         connect(m, transfers.axi, flipped(self.axi))
         m.d.comb += [
             fetch.address.eq(self.settings.bases[Region.PROGRAM] + self.settings.list),
@@ -110,6 +118,7 @@ class FrontEnd(wiring.Component):
             check.version.eq(fetch.version),
             check.opcode.eq(fetch.opcode),
             check.transfer.eq(transfer),
+            check.affine_fields.eq(fetch.affine_fields),
             transfers.fetching.eq(fetch.active),
             transfers.opcode.eq(fetch.opcode),
             transfers.transfer.eq(transfer),
@@ -128,6 +137,15 @@ class FrontEnd(wiring.Component):
             status.busy.eq(state != State.IDLE),
             status.draining.eq(drain),
         ]
+
+        if config.affine:
+            # The settings go with every COMPUTE behind them.
+            post = Signal(POST_LAYOUT)
+            with m.If(post_set):
+                m.d.sync += post.eq(fetch.post)
+            with m.Elif(state == State.BEGIN):
+                m.d.sync += post.eq(0)
+            m.d.comb += [self.descriptor.payload[name].eq(post[name]) for name in POST_LAYOUT.members]
 
         # Carrying out.
         begun = Signal(32)  # the descriptor's ``start``
@@ -159,11 +177,13 @@ class FrontEnd(wiring.Component):
                     m.d.comb += self.push.eq(self.descriptor.valid & self.descriptor.ready)
                 with m.Elif(fetch.opcode == Opcode.END):
                     m.d.comb += finish.eq(self.idle & ~fault.valid)
+                with m.Elif((fetch.opcode == Opcode.SET_POST) & int(config.affine)):
+                    m.d.comb += post_set.eq(~fault.valid)
                 with m.Else():
                     m.d.comb += go.eq((self.groups_done >= transfer.after) & ~fault.valid)
                 with m.If(go):
                     m.d.sync += state.eq(State.RUN)
-        with m.If(self.push | complete):
+        with m.If(self.push | complete | post_set):
             m.d.comb += begin_fetch.eq(1)
             m.d.sync += [state.eq(State.FETCH), status.index.eq(status.index + 1), begun.eq(status.cycles + 1)]
         with m.If(complete):
@@ -172,7 +192,7 @@ class FrontEnd(wiring.Component):
             # What was counted stands; the count of this cycle would be one too many.
             m.d.sync += wait_compute.eq(wait_compute)
 
-        self._record(m, fetch, transfers, complete, finish, begun, wait_compute)
+        self._record(m, fetch, transfers, complete | post_set, finish, begun, wait_compute)
         moves = Cat(
             self.axi.arvalid & self.axi.arready,
             self.axi.rvalid & self.axi.rready,
@@ -184,6 +204,9 @@ class FrontEnd(wiring.Component):
             ~self.load.ready,
             self.push,
         )
+        if config.affine:
+            port = self.residual_load
+            moves = Cat(moves, port.valid & port.ready, ~port.ready)
         m.d.comb += [
             watchdog.limit.eq(self.settings.watchdog),
             watchdog.enable.eq(status.busy & ~drain),
@@ -250,7 +273,7 @@ class FrontEnd(wiring.Component):
             front.end.eq(ended),
             front.wait_compute.eq(waited),
         ]
-        with m.If(opcode != Opcode.END):
+        with m.If((opcode != Opcode.END) & (opcode != Opcode.SET_POST)):
             m.d.comb += [
                 front.beats.eq(fetch.transfer.beats),
                 front.words.eq(counts.words),

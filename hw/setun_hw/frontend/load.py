@@ -12,6 +12,7 @@ from setun_hw.engine.layout import (
     TRANSFER_LAYOUT,
     load_layout,
     parameter_write_layout,
+    residual_load_layout,
     weight_slices,
     weight_write_layout,
 )
@@ -25,7 +26,7 @@ COUNTS_LAYOUT = data.StructLayout({"words": 32, "wait_memory": 32, "wait_port": 
 
 
 class Loader(wiring.Component):
-    """Carries out LOAD_WEIGHTS, LOAD_PARAMETERS and LOAD_ACTIVATIONS.
+    """Carries out LOAD_WEIGHTS, LOAD_PARAMETERS, LOAD_ACTIVATIONS and LOAD_RESIDUAL.
 
     After ``start`` in cycle t it takes beats from cycle t+1 on, and writes words as docs/machine.md says.
 
@@ -39,6 +40,7 @@ class Loader(wiring.Component):
     error : ``Out(ERROR_LAYOUT)``       ``done`` does not count then
     beats : ``In(stream.Signature(beat_layout(config)))``
     load : ``Out(stream.Signature(load_layout(config)))``
+    residual_load : ``Out(stream.Signature(residual_load_layout(config)))``  with ``affine`` only
     weight_write, parameter_write : ``Out``
     """
 
@@ -53,6 +55,7 @@ class Loader(wiring.Component):
     error: "data.View[data.StructLayout]"
     beats: stream.Interface
     load: stream.Interface
+    residual_load: stream.Interface
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
 
@@ -71,6 +74,9 @@ class Loader(wiring.Component):
                 "error": Out(ERROR_LAYOUT),
                 "beats": In(stream.Signature(beat_layout(config))),
                 "load": Out(stream.Signature(load_layout(config))),
+                **(
+                    {"residual_load": Out(stream.Signature(residual_load_layout(config)))} if config.affine else {}
+                ),
                 "weight_write": Out(weight_write_layout(config)),
                 "parameter_write": Out(parameter_write_layout(config)),
             }
@@ -79,15 +85,17 @@ class Loader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, transfer, beat_bits = self.config, self.transfer, self.config.axi_data_bits
-        activations = self.opcode == Opcode.LOAD_ACTIVATIONS
+        maps = self.opcode == Opcode.LOAD_ACTIVATIONS
+        if config.affine:
+            maps = maps | (self.opcode == Opcode.LOAD_RESIDUAL)
 
         m.submodules.walk = walk = Walk(config)
         m.d.comb += [
             walk.load.eq(self.prepare),
             walk.base.eq(transfer.base),
-            walk.rows.eq(Mux(activations, transfer.rows, 1)),
-            walk.strip_rows.eq(Mux(activations, transfer.strip_rows, 1)),
-            walk.row_words.eq(Mux(activations, transfer.row_words, transfer.words)),
+            walk.rows.eq(Mux(maps, transfer.rows, 1)),
+            walk.strip_rows.eq(Mux(maps, transfer.strip_rows, 1)),
+            walk.row_words.eq(Mux(maps, transfer.row_words, transfer.words)),
         ]
         slice_bits = beat_bits if config.packed_weights else min(beat_bits, config.weight_word_bits)
         m.submodules.weights = weights = Unpacker(slice_bits, beat_bits)
@@ -98,6 +106,12 @@ class Loader(wiring.Component):
             Opcode.LOAD_PARAMETERS: parameters,
             Opcode.LOAD_ACTIVATIONS: words,
         }
+        # Loads that may have to wait: where to, which words, how deep.
+        ports = [(self.load, words, config.activation_words)]
+        if config.affine:
+            m.submodules.residuals = residuals = Unpacker(config.residual_word_bits, beat_bits)
+            unpackers[Opcode.LOAD_RESIDUAL] = residuals
+            ports.append((self.residual_load, residuals, config.residual_words))
 
         left = Signal(32)  # beats not taken yet
         taken, ready, waiting, written = Signal(), Signal(), Signal(), Signal()
@@ -120,20 +134,26 @@ class Loader(wiring.Component):
             taken.eq(self.beats.valid & self.beats.ready),
         ]
 
-        outside = (walk.address >= config.activation_words) | (walk.bank >= config.strips)
+        stray, blocked = Signal(len(ports)), Signal(len(ports))
+        for k, (port, offered, depth) in enumerate(ports):
+            outside = (walk.address >= depth) | (walk.bank >= config.strips)
+            m.d.comb += [
+                port.valid.eq(offered.o.valid & ~outside),
+                offered.o.ready.eq(port.ready & ~outside),
+                port.p.bank.eq(walk.bank),
+                port.p.address.eq(walk.address),
+                port.p.data.eq(offered.o.payload),
+                stray[k].eq(offered.o.valid & outside),
+                blocked[k].eq(port.valid & ~port.ready),
+            ]
         m.d.comb += [
-            self.load.valid.eq(words.o.valid & ~outside),
-            words.o.ready.eq(self.load.ready & ~outside),
-            self.load.p.bank.eq(walk.bank),
-            self.load.p.address.eq(walk.address),
-            self.load.p.data.eq(words.o.payload),
             parameters.o.ready.eq(1),
             self.parameter_write.enable.eq(parameters.o.valid),
             self.parameter_write.address.eq(walk.address),
             self.parameter_write.data.eq(parameters.o.payload),
         ]
         word_written = written & (
-            activations | (self.opcode == Opcode.LOAD_PARAMETERS) | self._write_weights(m, weights, walk)
+            maps | (self.opcode == Opcode.LOAD_PARAMETERS) | self._write_weights(m, weights, walk)
         )
         m.d.comb += [walk.step.eq(word_written), self.done.eq(word_written & walk.end)]
 
@@ -145,7 +165,7 @@ class Loader(wiring.Component):
             m.d.sync += self.counts.words.eq(self.counts.words + 1)
         with m.If(self.beats.ready & ~self.beats.valid):
             m.d.sync += self.counts.wait_memory.eq(self.counts.wait_memory + 1)
-        with m.If(self.load.valid & ~self.load.ready):
+        with m.If(blocked.any()):
             m.d.sync += self.counts.wait_port.eq(self.counts.wait_port + 1)
         with m.If(self.done | self.clear):
             m.d.sync += self.active.eq(0)
@@ -154,7 +174,7 @@ class Loader(wiring.Component):
         starved = self.active & (left == 0) & ~waiting
         with m.If(taken & (self.beats.p.error | ((left == 1) & ~self.beats.p.last))):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.AXI_READ)]
-        with m.Elif(words.o.valid & outside):
+        with m.Elif(stray.any()):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.OUT_OF_RANGE)]
         with m.Elif(amiss | starved):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.BAD_FIELD)]

@@ -10,6 +10,8 @@ from setun_hw.engine.layout import (
     compute_layout,
     load_layout,
     parameter_write_layout,
+    residual_load_layout,
+    residual_store_layout,
     store_layout,
     weight_write_layout,
 )
@@ -44,9 +46,21 @@ STATUS_LAYOUT = data.StructLayout(
 )
 
 
+def residual_members(config: Config) -> dict[str, Member]:
+    """Those for residual transfers; none without ``affine``."""
+    if not config.affine:
+        return {}
+    return {
+        "residual_load": Out(stream.Signature(residual_load_layout(config))),
+        "residual_store": Out(stream.Signature(residual_store_layout(config))),
+        "residual_stored": In(config.residual_word_bits),
+    }
+
+
 def engine_members(config: Config) -> dict[str, Member]:
     """Members towards the engine; the engine's own of the same names are their opposites."""
     return {
+        **residual_members(config),
         "descriptor": Out(stream.Signature(compute_layout(config))),
         "transfers_done": Out(32),
         "groups_done": In(32),

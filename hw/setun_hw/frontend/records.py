@@ -87,7 +87,8 @@ class Records(wiring.Component):
             self.running.eq(under_way.r_data),
         ]
 
-        m.submodules.memory = memory = Memory(shape=32 * WORDS + OPCODE_BITS, depth=count, init=[])
+        opcode_bits = OPCODE_BITS if self.config.affine else int(Opcode.COMPUTE).bit_length()
+        m.submodules.memory = memory = Memory(shape=32 * WORDS + opcode_bits, depth=count, init=[])
         write: Any = memory.write_port()
         read = memory.read_port()
         front, compute = self.front, self.compute

@@ -6,16 +6,16 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.layout import ERROR_LAYOUT, TRANSFER_LAYOUT, store_layout
+from setun_hw.engine.layout import ERROR_LAYOUT, TRANSFER_LAYOUT, residual_store_layout, store_layout
 from setun_hw.error_codes import ErrorCode
-from setun_hw.external import activation_sharing
+from setun_hw.external import activation_sharing, residual_sharing
 from setun_hw.frontend.load import COUNTS_LAYOUT
 from setun_hw.frontend.walk import Walk
 from setun_hw.timing import STORE_ENTRIES, STORE_LATENCY
 
 
 class Storer(wiring.Component):
-    """Carries out STORE_ACTIVATIONS.
+    """Carries out STORE_ACTIVATIONS, or STORE_RESIDUAL if it is made for ``residual`` words.
 
     After ``start`` in cycle t it reads words from cycle t+1 on, as docs/machine.md says. Words share a beat, lowest
     first, the rest of it 0; or a word takes several beats, lowest bits first.
@@ -30,8 +30,9 @@ class Storer(wiring.Component):
     done : ``Out(1)``                    the last response arrives in this cycle
     counts : ``Out(COUNTS_LAYOUT)``      complete in the cycle after ``done``
     error : ``Out(ERROR_LAYOUT)``        ``done`` does not count then
-    store : ``Out(stream.Signature(store_layout(config), always_ready=True))``
-    stored : ``In(2*N)``                 the word read ``STORE_LATENCY`` cycles ago
+    store : ``Out(stream.Signature(store_layout(config), always_ready=True))``, or with ``residual``
+        ``Out(stream.Signature(residual_store_layout(config)))``: those words may have to wait
+    stored : ``In``                      the word read ``STORE_LATENCY`` cycles ago
     beats : ``Out(stream.Signature(axi_data_bits))``
     """
 
@@ -49,8 +50,11 @@ class Storer(wiring.Component):
     stored: Signal
     beats: stream.Interface
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, *, residual: bool = False) -> None:
+        self.config, self.residual = config, residual
+        self.sharing = residual_sharing(config) if residual else activation_sharing(config)
+        self.word_bits = config.residual_word_bits if residual else config.word_bits
+        place = residual_store_layout(config) if residual else store_layout(config)
         super().__init__(
             {
                 "transfer": In(TRANSFER_LAYOUT),
@@ -63,15 +67,15 @@ class Storer(wiring.Component):
                 "done": Out(1),
                 "counts": Out(COUNTS_LAYOUT),
                 "error": Out(ERROR_LAYOUT),
-                "store": Out(stream.Signature(store_layout(config), always_ready=True)),
-                "stored": In(config.word_bits),
+                "store": Out(stream.Signature(place, always_ready=not residual)),
+                "stored": In(self.word_bits),
                 "beats": Out(stream.Signature(config.axi_data_bits)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, transfer, sharing = self.config, self.transfer, activation_sharing(self.config)
+        config, transfer, sharing = self.config, self.transfer, self.sharing
         m.submodules.walk = walk = Walk(config)
         m.d.comb += [
             walk.load.eq(self.prepare),
@@ -85,24 +89,30 @@ class Storer(wiring.Component):
         reading = Signal()
         slot = Signal(range(max(2, sharing.words)))
         used = Signal(range(STORE_ENTRIES + 1))
-        outside = (walk.address >= config.activation_words) | (walk.bank >= config.strips)
+        depth = config.residual_words if self.residual else config.activation_words
+        outside = (walk.address >= depth) | (walk.bank >= config.strips)
         completes = (slot == sharing.words - 1) | walk.end_of_row
         released = Signal()
+        read: Value = self.store.valid
+        if self.residual:
+            read = self.store.valid & self.store.ready
+            with m.If(self.store.valid & ~self.store.ready):
+                m.d.sync += self.counts.wait_port.eq(self.counts.wait_port + 1)
         m.d.comb += [
             self.store.valid.eq(reading & ((slot != 0) | (used != STORE_ENTRIES)) & ~outside & ~self.freeze),
             self.store.p.bank.eq(walk.bank),
             self.store.p.address.eq(walk.address),
-            walk.step.eq(self.store.valid),
+            walk.step.eq(read),
         ]
-        m.d.sync += used.eq(used + (self.store.valid & (slot == 0)) - released)
-        with m.If(self.store.valid):
+        m.d.sync += used.eq(used + (read & (slot == 0)) - released)
+        with m.If(read):
             m.d.sync += [slot.eq(Mux(completes, 0, slot + 1)), self.counts.words.eq(self.counts.words + 1)]
             with m.If(walk.end):
                 m.d.sync += reading.eq(0)
 
         # On their way: whether a word arrives, and whether it completes its entry.
         arrives, last = Signal(STORE_LATENCY), Signal(STORE_LATENCY)
-        m.d.sync += [arrives.eq(Cat(self.store.valid, arrives[:-1])), last.eq(Cat(completes, last[:-1]))]
+        m.d.sync += [arrives.eq(Cat(read, arrives[:-1])), last.eq(Cat(completes, last[:-1]))]
         entry = self._gather(m, arrives[-1], last[-1])
         m.submodules.entries = entries = ResetInserter(self.clear)(SyncFIFO(width=len(entry), depth=STORE_ENTRIES))
         m.d.comb += [entries.w_data.eq(entry), entries.w_en.eq(arrives[-1] & last[-1] & ~self.freeze)]
@@ -150,12 +160,12 @@ class Storer(wiring.Component):
 
     def _gather(self, m: Module, arrives: Value, last: Value) -> Value:
         """The entry as it is with the word that arrives now; what it has not reached yet is 0."""
-        words = activation_sharing(self.config).words
+        words = self.sharing.words
         if words == 1:
             return self.stored
         slot = Signal(range(words))
-        held = [Signal(self.config.word_bits, name=f"held_{k}") for k in range(words)]
-        entry = [Signal(self.config.word_bits, name=f"entry_{k}") for k in range(words)]
+        held = [Signal(self.word_bits, name=f"held_{k}") for k in range(words)]
+        entry = [Signal(self.word_bits, name=f"entry_{k}") for k in range(words)]
         for k in range(words):
             before = Mux(slot > k, held[k], 0) if k < words - 1 else 0
             m.d.comb += entry[k].eq(Mux(slot == k, self.stored, before))

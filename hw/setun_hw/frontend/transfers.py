@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -20,6 +20,7 @@ from setun_hw.error_codes import ErrorCode
 from setun_hw.frontend.axi import MasterSignature, burst_layout
 from setun_hw.frontend.bursts import BurstPlanner
 from setun_hw.frontend.load import COUNTS_LAYOUT, Loader
+from setun_hw.frontend.ports import residual_members
 from setun_hw.frontend.reader import Reader, beat_layout
 from setun_hw.frontend.store import Storer
 from setun_hw.frontend.writer import Writer
@@ -42,7 +43,7 @@ class Transfers(wiring.Component):
     fetching : ``In(1)``            beats that arrive are a descriptor's
     burst, fetched : streams        that descriptor's burst, and its beats
     axi : ``Out(MasterSignature(config))``
-    load, store, stored, weight_write, parameter_write : the engine's members, the other way round
+    load ... parameter_write : the engine's members, the other way round
     """
 
     opcode: Signal
@@ -61,6 +62,9 @@ class Transfers(wiring.Component):
     axi: Any
     load: stream.Interface
     store: stream.Interface
+    residual_load: stream.Interface
+    residual_store: stream.Interface
+    residual_stored: Signal
     stored: Signal
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
@@ -83,6 +87,7 @@ class Transfers(wiring.Component):
                 "burst": In(stream.Signature(burst_layout(config))),
                 "fetched": Out(stream.Signature(beat_layout(config))),
                 "axi": Out(MasterSignature(config)),
+                **residual_members(config),
                 "load": Out(stream.Signature(load_layout(config))),
                 "store": Out(stream.Signature(store_layout(config))),
                 "stored": In(config.word_bits),
@@ -98,8 +103,20 @@ class Transfers(wiring.Component):
         m.submodules.reader = reader = Reader(config)
         m.submodules.writer = writer = Writer(config)
         m.submodules.loader = loader = Loader(config)
-        m.submodules.storer = storer = Storer(config)
-        storing = self.opcode == Opcode.STORE_ACTIVATIONS
+        m.submodules.storer = activation_storer = Storer(config)
+        storers = {Opcode.STORE_ACTIVATIONS: activation_storer}
+        m.d.comb += [
+            self.store.valid.eq(activation_storer.store.valid),
+            self.store.payload.eq(activation_storer.store.payload),
+            activation_storer.stored.eq(self.stored),
+        ]
+        if config.affine:
+            m.submodules.residual_storer = residual_storer = Storer(config, residual=True)
+            storers[Opcode.STORE_RESIDUAL] = residual_storer
+            connect(m, residual_storer.store, flipped(self.residual_store))
+            connect(m, loader.residual_load, flipped(self.residual_load))
+            m.d.comb += residual_storer.stored.eq(self.residual_stored)
+        storing = Cat(self.opcode == opcode for opcode in storers).any()
         forget = self.drain & self.quiet
 
         connect(m, loader.load, flipped(self.load))
@@ -114,21 +131,33 @@ class Transfers(wiring.Component):
             loader.prepare.eq(self.prepare),
             loader.start.eq(self.start & ~storing),
             loader.clear.eq(self.drain),
-            storer.transfer.eq(transfer),
-            storer.prepare.eq(self.prepare),
-            storer.start.eq(self.start & storing),
-            storer.clear.eq(forget),
-            storer.freeze.eq(self.drain),
-            storer.answered.eq(writer.answered),
-            storer.stored.eq(self.stored),
-            self.store.valid.eq(storer.store.valid),
-            self.store.payload.eq(storer.store.payload),
             self.weight_write.eq(loader.weight_write),
             self.parameter_write.eq(loader.parameter_write),
-            self.done.eq(Mux(storing, storer.done, loader.done)),
-            self.counts.eq(Mux(storing, storer.counts.as_value(), loader.counts.as_value())),
+            self.done.eq(loader.done),
+            self.counts.eq(loader.counts),
             self.quiet.eq(reader.quiet & writer.quiet),
         ]
+
+        store_error = Signal(ERROR_LAYOUT)
+        for opcode, storer in storers.items():
+            chosen = self.opcode == opcode
+            m.d.comb += [
+                storer.transfer.eq(transfer),
+                storer.prepare.eq(self.prepare),
+                storer.start.eq(self.start & chosen),
+                storer.clear.eq(forget),
+                storer.freeze.eq(self.drain),
+                storer.answered.eq(writer.answered),
+                storer.beats.ready.eq(writer.data.ready & chosen),
+            ]
+            with m.If(chosen):
+                m.d.comb += [
+                    self.done.eq(storer.done),
+                    self.counts.eq(storer.counts),
+                    store_error.eq(storer.error),
+                    writer.data.valid.eq(storer.beats.valid),
+                    writer.data.payload.eq(storer.beats.payload),
+                ]
 
         # The bus belongs to a fetch while there is one, else to the transfer.
         for part in (reader.axi, writer.axi):
@@ -136,7 +165,6 @@ class Transfers(wiring.Component):
                 inside, outside = getattr(part, name), getattr(self.axi, name)
                 m.d.comb += outside.eq(inside) if member.flow is Out else inside.eq(outside)
         burst = Mux(self.burst.valid, self.burst.payload.as_value(), planner.o.payload.as_value())
-        connect(m, storer.beats, writer.data)
         m.d.comb += [
             reader.drain.eq(self.drain),
             writer.drain.eq(self.drain),
@@ -158,5 +186,5 @@ class Transfers(wiring.Component):
         with m.Elif(loader.error.valid):
             m.d.comb += self.error.eq(loader.error)
         with m.Else():
-            m.d.comb += self.error.eq(storer.error)
+            m.d.comb += self.error.eq(store_error)
         return m
