@@ -52,10 +52,9 @@ def tree_of(config: Config) -> Tree:
 def _tree(encoding: Encoding, lanes: int, registers: int, width: int) -> Tree:
     per_lane = 2 if encoding is Encoding.RAILS else 3
     builder = _Builder(lanes * per_lane)
-    columns: list[list[int]] = [[] for _ in range(max(width, per_lane if encoding is Encoding.BINARY2 else 1))]
-    for lane in range(lanes):
-        for bit in range(per_lane):
-            columns[0 if encoding is Encoding.RAILS else bit].append(lane * per_lane + bit)
+    columns: list[list[int]] = [[] for _ in range(max(width, per_lane))]
+    for bit in range(per_lane):  # rails: all positive ones, then all others, as the generator orders them
+        columns[0 if encoding is Encoding.RAILS else bit] += range(bit, lanes * per_lane, per_lane)
     constant = -lanes * (2 if encoding is Encoding.BINARY2 else 1)
     for weight in range(width):
         columns[weight].append(HIGH if constant >> weight & 1 else LOW)
@@ -83,6 +82,7 @@ class _Builder:
     def __init__(self, inputs: int) -> None:
         self.wires = inputs
         self.nodes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+        self._high: int | None = None
 
     def _gate(self, kind: str, inputs: Sequence[int], outputs: int = 1) -> tuple[int, ...]:
         made = tuple(range(self.wires, self.wires + outputs))
@@ -91,8 +91,14 @@ class _Builder:
         return made
 
     def register(self, wire: int) -> int:
-        # a flip-flop that starts at 0 and is fed 1 stays; one that is fed 0 goes
-        return LOW if wire == LOW else self._gate("flip_flop", () if wire == HIGH else (wire,))[0]
+        # a flip-flop that starts at 0 and is fed 1 stays, once for all that need it; one that is fed 0 goes
+        if wire == LOW:
+            return LOW
+        if wire == HIGH:
+            if self._high is None:
+                (self._high,) = self._gate("flip_flop", ())
+            return self._high
+        return self._gate("flip_flop", (wire,))[0]
 
     def add(self, taken: Sequence[int]) -> tuple[int, int]:
         live = [wire for wire in taken if wire >= 0]
