@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check setup lock clean
+.PHONY: demo test train check setup lock clean
 
 demo: $(VENV)/.run                  ## the whole way of a real network, report in demo/
 	$(VENV)/bin/setun demo -o demo
 
 test: $(VENV)/.dev                  ## every test
 	$(VENV)/bin/python -m pytest -n auto --dist worksteal
+
+train: $(VENV)/.dev                 ## what the training examples need; their tests then run with the others
+	$(PIP) install --quiet scikit-learn==1.9.1 torch==2.13.0
 
 check: $(VENV)/.dev                 ## linters and type checkers; each runs even if the one before complained
 	@status=0; for tool in "ruff check ." mypy "pyright --pythonpath $(VENV)/bin/python"; do echo "$$tool"; $(VENV)/bin/$$tool || status=1; done; exit $$status
