@@ -8,7 +8,7 @@ from amaranth.sim import Simulator, SimulatorContext
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Descriptor, Opcode, Region, Transfer
-from setun_hw.external import activation_sharing, parameter_sharing, transfer_beats, weight_sharing
+from setun_hw.external import activation_sharing, parameter_sharing, residual_sharing, transfer_beats, weight_sharing
 from setun_hw.frontend.frontend import FrontEnd
 from setun_hw.packing import pack
 from setun_hw.timing import STORE_LATENCY
@@ -32,6 +32,7 @@ class Around:
     def __init__(self, seed: int) -> None:
         self.calm, self.rng = seed < 0, random.Random(seed)
         self.known: dict[str, list[int]] = {"groups": [0], "port": [], "room": [], "idle": []}
+        self.known |= {"residual_write": [], "residual_read": []}
 
     def __call__(self, what: str, cycle: int) -> int:
         line = self.known[what]
@@ -51,6 +52,8 @@ class Around:
             port=lambda c: bool(self("port", c)),
             room=lambda c: bool(self("room", c)),
             idle=lambda c: bool(self("idle", c)),
+            residual_write=lambda c: bool(self("residual_write", c)),
+            residual_read=lambda c: bool(self("residual_read", c)),
         )
 
 
@@ -75,6 +78,11 @@ class Bench:
             for bank in range(config.strips)
             for address in range(config.activation_words)
         }
+        self.residuals = {
+            (bank, address): random.Random(~(bank << 24 | address)).getrandbits(config.residual_word_bits)
+            for bank in range(config.strips)
+            for address in range(config.residual_words)
+        }
         self.written: list[tuple[int, Opcode, int, int, int]] = []  # cycle, kind, bank, address, data (slice, data)
         self.read: list[tuple[int, int, int]] = []
         self.pushes: list[int] = []
@@ -84,6 +92,7 @@ class Bench:
         self.now = 0
         self._driven: dict[int, int] = {}
         self._asked: list[tuple[int, int] | None] = [None] * STORE_LATENCY
+        self._residuals_asked: list[tuple[int, int] | None] = [None] * STORE_LATENCY
 
     def program(self, descriptors: Sequence[Descriptor], at: int = LIST) -> None:
         """Put a list of descriptors into memory."""
@@ -111,8 +120,15 @@ class Bench:
             drive(dut.load.ready, self.around("port", now))
             drive(dut.descriptor.ready, self.around("room", now))
             drive(dut.idle, self.around("idle", now))
+            if self.config.affine:
+                drive(dut.residual_load.ready, self.around("residual_write", now))
+                drive(dut.residual_store.ready, self.around("residual_read", now))
         place = self._asked.pop(0)
         drive(dut.stored, self.banks[place] if place is not None else 0)
+        if self.config.affine:
+            place = self._residuals_asked.pop(0)
+            drive(dut.residual_stored, self.residuals[place] if place is not None else 0)
+            self._sample_residuals(ctx, now)
         self._sample(ctx, now)
         self.memory.observe(ctx.get)
         await ctx.tick()
@@ -140,6 +156,17 @@ class Bench:
             self.pushed.append({name: ctx.get(dut.descriptor.payload[name]) for name in names})
         if ctx.get(dut.front.valid):
             self.records[ctx.get(dut.front.index)] = [ctx.get(getattr(dut.front, name)) for name in RECORD]
+
+    def _sample_residuals(self, ctx: SimulatorContext, now: int) -> None:
+        load, store = self.dut.residual_load, self.dut.residual_store
+        if ctx.get(load.valid) and ctx.get(load.ready):
+            p = load.payload
+            self.written.append((now, Opcode.LOAD_RESIDUAL, ctx.get(p.bank), ctx.get(p.address), ctx.get(p.data)))
+        place = None
+        if ctx.get(store.valid) and ctx.get(store.ready):
+            place = (ctx.get(store.payload.bank), ctx.get(store.payload.address))
+            self.read.append((now, *place))
+        self._residuals_asked.append(place)
 
     async def start(self, ctx: SimulatorContext, *, watchdog: int = 0, at: int = LIST) -> None:
         """Settings, and the start; ``now`` is -2 in its cycle."""
@@ -192,6 +219,8 @@ def words_outside(config: Config, d: Transfer, data: bytes) -> list[int]:
     sharing, bits = {
         Opcode.LOAD_WEIGHTS: (weight_sharing(config), config.weight_word_bits),
         Opcode.LOAD_PARAMETERS: (parameter_sharing(config), config.parameter_word_bits),
+        Opcode.LOAD_RESIDUAL: (residual_sharing(config), config.residual_word_bits),
+        Opcode.STORE_RESIDUAL: (residual_sharing(config), config.residual_word_bits),
     }.get(d.opcode, (activation_sharing(config), config.word_bits))
     runs = [d.words] if d.opcode in (Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS) else [d.row_words] * d.rows
     size, at, result = config.axi_data_bits // 8, 0, []

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from setun_hw import timing
 from setun_hw.config import Config
-from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Transfer
-from setun_hw.external import activation_sharing, parameter_sharing, transfer_beats, weight_sharing
+from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Post, Transfer
+from setun_hw.external import activation_sharing, parameter_sharing, residual_sharing, transfer_beats, weight_sharing
 
 #: a word written on chip: cycle, kind, bank, address, number in the transfer
 Write = tuple[int, Opcode, int, int]
@@ -22,6 +22,9 @@ class Surroundings:
     port: Callable[[int], bool]
     room: Callable[[int], bool]
     idle: Callable[[int], bool]
+    #: whether post-processing leaves the residual memories' write port, and their read port, to transfers
+    residual_write: Callable[[int], bool]
+    residual_read: Callable[[int], bool]
 
 
 @dataclass
@@ -69,13 +72,16 @@ class Reference:
                 self.trace.pushes.append(push)
                 self.trace.records.append(None)
                 begin = push + 1
+            elif isinstance(d, Post):
+                self.trace.records.append([begin, act + 1, 0, 0, 0, 0, 0, int(d.opcode)])
+                begin = act + 1
             elif isinstance(d, End):
                 end = self.trace.end = first(act, self.around.idle)
                 self.trace.records.append([begin, end, 0, end - act, 0, 0, 0, int(d.opcode)])
             else:
                 after = d.after
                 go = first(act, lambda c, after=after: self.around.groups(c) >= after)  # type: ignore[misc]
-                move = self.store if d.opcode == Opcode.STORE_ACTIVATIONS else self.load
+                move = self.store if d.opcode in (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL) else self.load
                 end, memory, port, words = move(d, go)
                 beats = transfer_beats(self.config, d)
                 self.trace.records.append([begin, end, beats, go - act, memory, port, words, int(d.opcode)])
@@ -113,9 +119,11 @@ class Reference:
             Opcode.LOAD_WEIGHTS: weight_sharing,
             Opcode.LOAD_PARAMETERS: parameter_sharing,
             Opcode.LOAD_ACTIVATIONS: activation_sharing,
+            Opcode.LOAD_RESIDUAL: residual_sharing,
         }[d.opcode](self.config)
         places = self.places(d)
-        port = self.around.port if d.opcode == Opcode.LOAD_ACTIVATIONS else lambda _cycle: True
+        ports = {Opcode.LOAD_ACTIVATIONS: self.around.port, Opcode.LOAD_RESIDUAL: self.around.residual_write}
+        port = ports.get(d.opcode, lambda _cycle: True)
         free = t + 1  # first cycle in which a beat can be taken
         wait_memory = wait_port = done = piece = 0
         addresses: list[int] = []
@@ -150,7 +158,9 @@ class Reference:
         return self.trace.words_written[-1][0] + 1, wait_memory, wait_port, done
 
     def store(self, d: Transfer, t: int) -> tuple[int, int, int, int]:
-        sharing = activation_sharing(self.config)
+        residual = d.opcode == Opcode.STORE_RESIDUAL
+        sharing = residual_sharing(self.config) if residual else activation_sharing(self.config)
+        port = self.around.residual_read if residual else lambda _cycle: True
         entries: list[list[tuple[int, int]]] = [[]]
         for bank, address, ends_row in self.places(d):
             entries[-1].append((bank, address))
@@ -160,16 +170,18 @@ class Reference:
         beats = [(index, k) for index in range(len(entries)) for k in range(sharing.beats)]
         released: list[int] = []  # cycle in which each entry's last beat is taken
         offered: list[int] = []
-        read = t
+        read, wait_port = t, 0
 
         def read_until(index: int) -> None:
-            nonlocal read
+            nonlocal read, wait_port
             while len(offered) <= index:
                 number = len(offered)
                 if number >= timing.STORE_ENTRIES:  # as many are in use until that one's last beat was taken
                     read = max(read, released[number - timing.STORE_ENTRIES])
                 for bank, address in entries[number]:
-                    read += 1
+                    could = read + 1
+                    read = first(could, port)
+                    wait_port += read - could
                     self.trace.words_read.append((read, bank, address))
                 offered.append(read + timing.STORE_LATENCY + 1)
 
@@ -194,4 +206,4 @@ class Reference:
                 if piece == sharing.beats - 1:
                     released.append(taken)
             responses.append(max(self.last_write, asked) + self.around.latency)
-        return responses[-1] + 1, wait_memory, 0, sum(map(len, entries))
+        return responses[-1] + 1, wait_memory, wait_port, sum(map(len, entries))

@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import SimulatorContext
 
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Descriptor, End, Opcode, Region, Transfer
+from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Post, Region, Transfer
 from setun_hw.engine.layout import compute_layout, slice_digits, weight_slices
 from setun_hw.external import transfer_beats
 from tests.hw.frontend.bench import BASES, LIST, Around, Bench, complete, packed_bytes, random_bytes, words_outside
@@ -32,8 +32,11 @@ CONFIGS = {
     "24 bits in 64": SMALL.replace(lanes=12, rows=12, post=4, strips=3),
     "24 bits in 128": SMALL.replace(lanes=12, rows=4, post=4, axi_data_bits=128),
     "words of several beats": SMALL.replace(lanes=40, rows=4, post=4, thresholds=4, axi_data_bits=32, strips=1),
+    "residual words share beats": SMALL.replace(affine=True, two_scale=True, residual_bits=12, residual_words=90),
+    "residual words of several beats": SMALL.replace(affine=True, residual_bits=16, residual_words=300, axi_data_bits=32, post=4),
     "one beat a descriptor": SMALL.replace(lanes=8, post=4, axi_data_bits=1024, axi_address_bits=40),
 }
+STORES = (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
 #: latency, interval, and how ragged the engine is (-1: not at all)
 TIMINGS = [(1, 1, -1), (7, 1, 1), (3, 4, 2), (40, 1, -1)]
 
@@ -73,8 +76,38 @@ def program(config: Config) -> list[Descriptor]:
         feature_map(config, Opcode.STORE_ACTIVATIONS, 1, 1, 1, base=0, offset=0x8000, region=Region.SCRATCH),
         feature_map(config, Opcode.LOAD_ACTIVATIONS, strips, 1, 1, base=511, offset=0x8000, region=Region.SCRATCH),
         load(config, Opcode.LOAD_WEIGHTS, 1, base=0, **offset, after=3),
+        *(residuals(config) if config.affine else []),
         End(),
     ]
+
+
+def residuals(config: Config) -> list[Descriptor]:
+    """Those that only fixed-point configurations have."""
+    strips, outside = config.strips, {"offset": 0x9F80, "region": Region.SCRATCH}
+    return [
+        Post(shift=31, low=-7, high=9, res_rows=3, res_cols=2, res_row_step=2, res_row_stride=17, res_out_end=5),
+        Compute(affine=1, residual=1, residual_after=1, out_digits=2),
+        feature_map(config, Opcode.LOAD_RESIDUAL, 3 * strips - 2, 11, 3, base=5, **outside),
+        Compute(affine=1, no_array=1, residual_write=1, mode=Mode.NONE),
+        feature_map(config, Opcode.STORE_RESIDUAL, 2 * strips, 15, 2, base=3, offset=0xBF40, region=Region.OUTPUT),
+        Post(res_first=3),
+        Post(shift1=9),
+        feature_map(config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000, region=Region.OUTPUT),
+        Compute(),
+    ]
+
+
+def pushed(config: Config, descriptors: Sequence[Descriptor]) -> list[dict[str, int]]:
+    """What the engine gets: each COMPUTE with the settings of the SET_POST before it, 0 before the first."""
+    settings: dict[str, int] = dict.fromkeys(Post.LAYOUT, 0)
+    found = []
+    for d in descriptors:
+        if isinstance(d, Post):
+            settings = {name: getattr(d, name) for name in Post.LAYOUT}
+        elif isinstance(d, Compute):
+            values = {**settings, **{name: int(getattr(d, name)) for name in Compute.LAYOUT}}
+            found.append({name: values[name] for name in compute_layout(config).members})
+    return found
 
 
 def run_and_compare(
@@ -86,7 +119,7 @@ def run_and_compare(
         if isinstance(d, Transfer):
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             source = BASES[Region(d.region)] + d.offset
-            if d.opcode != Opcode.STORE_ACTIVATIONS:
+            if d.opcode not in STORES:
                 data = enumerate(random_bytes(size, number))
                 bench.memory.fill(source, bytes(bench.memory.data.get(source + k, byte) for k, byte in data))
     trace = bench.reference(descriptors)
@@ -109,18 +142,17 @@ def run_and_compare(
     assert bench.pushes == trace.pushes
     records = {number: record for number, record in enumerate(trace.records) if record is not None}
     assert bench.records == records
-    computes = [d for d in descriptors if isinstance(d, Compute)]
-    assert bench.pushed == [{name: getattr(d, name) for name in compute_layout(config).members} for d in computes]
+    assert bench.pushed == pushed(config, descriptors)
 
     # Words on chip, slices of weight words put together.
     digits, slices = slice_digits(config), weight_slices(config)
     arrived = [w for w in bench.written if w[1] != Opcode.LOAD_WEIGHTS or w[2] == slices - 1]
     assert [
-        (cycle, kind, bank if kind == Opcode.LOAD_ACTIVATIONS else 0, at) for cycle, kind, bank, at, _ in arrived
+        (cycle, kind, bank if kind in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else 0, at) for cycle, kind, bank, at, _ in arrived
     ] == [tuple(word) for word in trace.words_written]
     expected: list[tuple[Opcode, int]] = []
     for d in descriptors:
-        if isinstance(d, Transfer) and d.opcode != Opcode.STORE_ACTIVATIONS:
+        if isinstance(d, Transfer) and d.opcode not in STORES:
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             data = bench.memory.bytes(BASES[Region(d.region)] + d.offset, size)
             expected += [(d.opcode, word) for word in words_outside(config, d, data)]
@@ -135,7 +167,8 @@ def run_and_compare(
             partial = 0
     assert got == expected
     for d in descriptors:
-        if isinstance(d, Transfer) and d.opcode == Opcode.STORE_ACTIVATIONS:
+        if isinstance(d, Transfer) and d.opcode in STORES:
+            words = bench.residuals if d.opcode == Opcode.STORE_RESIDUAL else bench.banks
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             outside = bench.memory.bytes(BASES[Region(d.region)] + d.offset, size)
             places = [
@@ -143,7 +176,7 @@ def run_and_compare(
                 for r in range(d.rows)
                 for k in range(d.row_words)
             ]
-            assert words_outside(config, d, outside) == [bench.banks[place] for place in places]
+            assert words_outside(config, d, outside) == [words[place] for place in places]
 
 
 @pytest.mark.parametrize("number", range(len(TIMINGS)))
