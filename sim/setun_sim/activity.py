@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Mode
+from setun_hw.descriptor import Compute, Mode, Post
 from setun_sim import kernels
 
 
@@ -39,6 +39,14 @@ class Activity:
     weight_reads: int = 0
     #: parameter words read, one for all strips
     parameter_reads: int = 0
+    #: residual words read by post-processing
+    residual_reads: int = 0
+    #: residual words written by post-processing
+    residual_writes: int = 0
+    #: sums that went through the fixed-point unit: pivot, two saturations, clamp
+    fixed_values: int = 0
+    #: products of a coefficient there: m with the sum, m2 with the one of |w|, r with the residual, the slope with v
+    fixed_products: int = 0
     #: digits that reached the multipliers as activations, padding included, lane by lane and strip by strip
     activation_digits: int = 0
     #: those that were not zero
@@ -74,31 +82,40 @@ def steps(d: Compute) -> int:
     return d.groups * convolution_pixels(d) * d.in_digits * d.weight_digits * positions * (1 + d.two_scale)
 
 
-def activity(d: Compute, config: Config, runs: int, counts: NDArray[np.int64], nonzero_weights: int) -> Activity:
+def activity(
+    d: Compute, post: Post, config: Config, runs: int, counts: NDArray[np.int64], nonzero_weights: int
+) -> Activity:
     """Counts of one COMPUTE over ``runs`` runs.
 
     ``counts`` are what the kernels found in the data, ``nonzero_weights`` those of the weight words read for one
     convolution pixel of every group; everything else follows from the descriptor.
     """
-    issued, pixels, chunks = runs * steps(d), runs * convolution_pixels(d), written_chunks(d)
-    outputs = runs * d.out_rows * d.out_cols
+    pixels, outputs, chunks = runs * convolution_pixels(d), runs * d.out_rows * d.out_cols, written_chunks(d)
+    read = 0 if d.no_array else runs * steps(d)
     padding = int(counts[kernels.PADDING_READS])
-    thresholds = config.thresholds if d.mode == Mode.THRESHOLD else 0
+    significances = 0 if d.no_array else (d.in_digits + d.weight_digits - 2) * (1 + d.two_scale)
+    values = pixels * chunks * config.post * config.strips if d.affine else 0
+    coefficients = 1 + (not d.no_array) + d.two_scale + d.residual
+    threshold = d.mode == Mode.THRESHOLD
     return Activity(
-        multiplications=issued * config.multipliers,
+        multiplications=read * config.multipliers,
         products=int(counts[kernels.PRODUCTS]),
-        accumulations=issued * config.rows * config.strips,
+        accumulations=read * config.rows * config.strips,
         updates=int(counts[kernels.UPDATES]),
-        shifts=pixels * d.groups * (d.in_digits + d.weight_digits - 2) * config.rows * config.strips,
-        comparisons=outputs * chunks * config.post * config.strips * thresholds,
+        shifts=pixels * d.groups * significances * config.rows * config.strips,
+        comparisons=outputs * chunks * config.post * config.strips * config.thresholds * threshold,
         pool_comparisons=(pixels - outputs) * chunks * config.post * config.strips,
-        activation_reads=issued * config.strips - padding,
+        activation_reads=read * config.strips - padding,
         padding_reads=padding,
-        activation_writes=outputs * chunks * d.out_digits * config.strips,
-        weight_reads=issued,
-        parameter_reads=outputs * chunks if d.mode == Mode.THRESHOLD else 0,
-        activation_digits=issued * config.strips * config.lanes,
+        activation_writes=outputs * chunks * d.out_digits * config.strips * (d.mode != Mode.NONE),
+        weight_reads=read,
+        parameter_reads=pixels * chunks if d.affine else outputs * chunks * threshold,
+        residual_reads=pixels * chunks * post.res_window * config.strips * d.residual,
+        residual_writes=outputs * chunks * config.strips * d.residual_write,
+        fixed_values=values,
+        fixed_products=values * coefficients,
+        activation_digits=read * config.strips * config.lanes,
         nonzero_activations=int(counts[kernels.NONZERO_ACTIVATIONS]),
-        weight_digits=issued * config.rows * config.lanes,
+        weight_digits=read * config.rows * config.lanes,
         nonzero_weights=pixels * nonzero_weights,
     )

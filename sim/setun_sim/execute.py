@@ -18,6 +18,13 @@ from setun_sim.plan import Operation, Work, plan, units, word_type
 #: bytes of activation memories that one thread works on at a time: they should stay in its cache
 CHUNK_BYTES = 1 << 20
 
+_FAULTS = {
+    kernels.READ_FAULT: "reads",
+    kernels.WRITE_FAULT: "writes",
+    kernels.RESIDUAL_READ_FAULT: "reads a residual",
+    kernels.RESIDUAL_WRITE_FAULT: "writes a residual",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
@@ -47,6 +54,7 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
     inputs = np.array(inputs)  # writable and contiguous: one type for the kernels
     runs, c = len(inputs), program.config
     image_bytes = c.strips * c.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
+    image_bytes += c.strips * c.residual_words * c.post * np.dtype(np.int16).itemsize
     size = max(1, min(CHUNK_BYTES // image_bytes, -(-runs // threads())))
     chunks = [inputs[k : k + size] for k in range(0, runs, size)]
     with ThreadPoolExecutor(threads()) as pool:
@@ -71,11 +79,15 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
 def _refuse(program: Program, work: Work, worst: NDArray[np.int64]) -> None:
     where, limit = f"descriptor {work.index}", program.config.accumulator_limit
     if worst[kernels.FAULT]:
-        verb = "reads" if worst[kernels.FAULT] == kernels.READ_FAULT else "writes"
-        raise SimulationError(f"{where} {verb} beyond its tensor's end")
+        raise SimulationError(f"{where} {_FAULTS[int(worst[kernels.FAULT])]} beyond its tensor's end")
     if worst[kernels.WORST_SUM] > limit:
         raise SimulationError(
             f"{where}: a sum of magnitude {worst[kernels.WORST_SUM]} exceeds the accumulator's limit of {limit}"
+        )
+
+    if worst[kernels.WORST_RESIDUAL] >= 1 << program.config.accumulator_bits - 1:
+        raise SimulationError(
+            f"{where}: a residual sum of magnitude {worst[kernels.WORST_RESIDUAL]} does not fit the accumulator"
         )
 
 
@@ -85,6 +97,7 @@ def _execute_chunk(
     """Outputs of some runs, and the counts of each piece of work."""
     c, images = program.config, len(inputs)
     memory = np.zeros((images, c.strips, c.activation_words, 2, units(c)), word_type(c))
+    residual = np.zeros((images, c.strips, c.residual_words * c.post), np.int16)
     outside: dict[int, NDArray[Any]] = {
         Region.INPUT: inputs,
         Region.OUTPUT: np.zeros((images, program.output_bytes), np.uint8),
@@ -95,7 +108,10 @@ def _execute_chunk(
     for operation in operations:
         if isinstance(operation, Work):
             o, counts = operation, np.zeros(kernels.COUNTS, np.int64)
-            kernels.compute(o.geometry, memory, o.weights, o.pad, o.active, o.thresholds, o.codes, counts)
+            kernels.compute(
+                o.geometry, memory, residual, o.weights, o.pad, o.active, o.thresholds, o.codes, o.fixed, o.reads,
+                o.writes, counts,
+            )  # fmt: skip
             found.append(counts)
             continue
         t, region = operation.transfer, outside[operation.transfer.region]
@@ -109,8 +125,17 @@ def _execute_chunk(
             start, words = t.offset + row * operation.row_bytes, t.row_words
             if t.opcode is Opcode.LOAD_ACTIVATIONS:
                 transfer_kernels.load_row(region, start, memory, bank, base, words, c.lanes, c.axi_data_bits)
-            else:
+            elif t.opcode is Opcode.STORE_ACTIVATIONS:
                 transfer_kernels.store_row(
                     region, start, operation.row_bytes, memory, bank, base, words, c.lanes, c.axi_data_bits
                 )
+            elif t.opcode is Opcode.LOAD_RESIDUAL:
+                transfer_kernels.load_residuals(
+                    region, start, residual, bank, base, words, c.post, c.residual_bits, c.axi_data_bits
+                )
+            else:
+                transfer_kernels.store_residuals(
+                    region, start, operation.row_bytes, residual, bank, base, words, c.post, c.residual_bits,
+                    c.axi_data_bits,
+                )  # fmt: skip
     return outside[Region.OUTPUT], found

@@ -3,7 +3,10 @@
 from typing import NamedTuple
 
 from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import Compute
+from setun_hw.descriptor import Compute, Mode, Post
+
+#: what planes are made of where there are no codes: bit pairs of two's complement, trits, or digits of radix 4
+BIT_PAIRS, TRITS, RADIX4 = range(3)
 
 
 class Geometry(NamedTuple):
@@ -15,8 +18,11 @@ class Geometry(NamedTuple):
     set_channels: int  #: their channels
     batch: int
     radix: int
-    trit_sums: int  #: RAW planes are trits, not bit pairs
+    planes: int  #: one of BIT_PAIRS, TRITS, RADIX4
     lanes: int
+    post: int
+    scales: int  #: times every pass is done
+    limit: int  #: what saturates: -limit .. limit-1
     digit_pairs: int  #: passes over the kernel, in_digits x weight_digits
     in_base: int
     in_digits: int
@@ -48,11 +54,40 @@ class Geometry(NamedTuple):
     out_row_stride: int
     out_col_stride: int
     out_end: int
+    affine: int
+    no_array: int
+    residual: int
+    residual_after: int
+    residual_write: int
+    shift: int
+    shift1: int
+    low: int
+    high: int
+    res_base: int
+    res_rows: int
+    res_cols: int
+    res_row_stride: int
+    res_col_stride: int
+    res_row_step: int
+    res_col_step: int
+    res_end: int
+    res_out_base: int
+    res_out_row_stride: int
+    res_out_col_stride: int
+    res_out_end: int
 
 
-def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> Geometry:
-    """A descriptor's numbers as the kernels take them."""
+def geometry(d: Compute, post: Post, config: Config, first_group: int, set_groups: int) -> Geometry:
+    """A descriptor's numbers, and those of the settings that hold for it, as the kernels take them."""
     own = {name: int(getattr(d, name)) for name in Geometry._fields if hasattr(d, name)}
+    own |= {name: int(getattr(post, name)) for name in Geometry._fields if hasattr(post, name)}
+    if d.mode == Mode.NONE:
+        own["out_digits"] = 0
+    planes = BIT_PAIRS
+    if config.encoding is Encoding.TERNARY or (d.mode == Mode.DIGITS and config.encoding is Encoding.RAILS):
+        planes = TRITS
+    elif d.mode == Mode.DIGITS:
+        planes = RADIX4
     return Geometry(
         **own,
         first_group=first_group,
@@ -60,7 +95,10 @@ def geometry(d: Compute, config: Config, first_group: int, set_groups: int) -> G
         set_groups=set_groups,
         set_channels=set_groups * config.rows,
         radix=config.encoding.radix,
-        trit_sums=int(config.encoding is Encoding.TERNARY),
+        planes=planes,
         lanes=config.lanes,
+        post=config.post,
+        scales=1 + d.two_scale,
+        limit=1 << config.accumulator_bits - 1,
         digit_pairs=d.in_digits * d.weight_digits,
     )

@@ -79,10 +79,11 @@ class Machine(Memories):
         channels = (d.last_chunks if group == d.groups - 1 else d.chunks) * c.post
         p = self.read_parameters(d, group, channels) if d.affine or d.mode == Mode.THRESHOLD else None
         pooled: Integers | None = None
+        share: Integers | int = 0
         for py in range(d.pool_rows):
             for px in range(d.pool_cols):
                 acc, acc2 = (sums[..., :channels] for sums in self.convolve(d, index, group, py, px, observer))
-                x, share = acc, np.zeros_like(acc)
+                x = acc
                 if d.affine:
                     assert p is not None
                     self.check_sums(index, acc)

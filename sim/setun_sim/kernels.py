@@ -2,8 +2,9 @@
 
 A word of N digits is two planes of N bits: for trits the positive and the negative rail, for radix-4 digits the low and
 the high bit. A plane is kept in U unsigned integers of one type (16, 32 or 64 bits; U > 1 only above 64 lanes).
-An activation memory is ``memory[image, strip, word, plane, unit]``; the sums of many channels lie side by side, so that
-the compiler vectorises over channels, with one population count for every word of products.
+An activation memory is ``memory[image, strip, word, plane, unit]``, a residual memory ``residual[image, strip,
+element]``, W elements to a word. The sums of many channels lie side by side, so that the compiler vectorises over
+channels, with one population count for every word of products.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, assignment, untyped-decorator"
 # pyright: reportCallIssue=false
@@ -17,11 +18,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from setun_sim.geometry import RADIX4, TRITS
+
 #: places in the counts that :func:`compute` adds to
-PRODUCTS, UPDATES, NONZERO_ACTIVATIONS, PADDING_READS, WORST_SUM, FAULT = range(6)
-COUNTS = 6
+PRODUCTS, UPDATES, NONZERO_ACTIVATIONS, PADDING_READS, WORST_SUM, WORST_RESIDUAL, FAULT = range(7)
+COUNTS = 7
 #: values of the FAULT count
-READ_FAULT, WRITE_FAULT = 1, 2
+READ_FAULT, WRITE_FAULT, RESIDUAL_READ_FAULT, RESIDUAL_WRITE_FAULT = 1, 2, 3, 4
+#: rows of the fixed-point parameters; offsets hold the half that rounding adds
+M, M2, R, B, PIVOT, M0, B0, M1, B1 = range(9)
 
 #: words of products after which partial sums are emptied: 512 x 80 fits the narrowest, of 16 bits
 _FLUSH = 512
@@ -115,8 +120,8 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
                             row += 1
                             at += np.uint64(g.in_digits * 2 * units)
             ends[pixel * significances + s] = entry
-    counts[NONZERO_ACTIVATIONS] += ones * g.set_groups
-    counts[PADDING_READS] += padding * g.set_groups
+    counts[NONZERO_ACTIVATIONS] += ones * g.set_groups * g.scales
+    counts[PADDING_READS] += padding * g.set_groups * g.scales
 
 
 @intrinsic
@@ -270,30 +275,150 @@ def _pool(sums, output, windows):
 
 
 @_inline
-def _raw_plane(trits, pooled, code):
-    """Lowest two-bit plane of each sum into ``code``; the rest of the sum stays."""
+def _plane(kind, numbers, code):
+    """Lowest two-bit plane of each number into ``code``; the rest of the number stays."""
     for m in range(code.size):
-        if trits:
-            trit = (pooled[m] + 1) % 3 - 1
-            pooled[m] = (pooled[m] - trit) // 3
+        if kind == TRITS:
+            trit = (numbers[m] + 1) % 3 - 1
+            numbers[m] = (numbers[m] - trit) // 3
             code[m] = trit if trit >= 0 else 2
         else:
-            code[m] = pooled[m] & 3
-            pooled[m] >>= 2
+            code[m] = numbers[m] & 3
+            borrow = numbers[m] >> 1 & 1 if kind == RADIX4 else 0
+            numbers[m] = (numbers[m] >> 2) + borrow
+
+
+@_jit
+def _residual(g, residual, at, runs, res, counts):
+    """Sum the residual operand of one output pixel into ``res``: words of a window from word ``at`` on.
+
+    ``runs`` (first channel, channels, element of the pixel) say where channels that lie side by side are found.
+    """
+    res[:] = 0
+    for wy in range(g.res_rows):
+        for wx in range(g.res_cols):
+            word = at + wy * g.res_row_stride + wx * g.res_col_stride
+            for run in range(runs.shape[0]):
+                m, count, element = runs[run, 0], runs[run, 1], runs[run, 2]
+                if count and word + (element + count - 1) // g.post >= g.res_end:
+                    counts[FAULT] = RESIDUAL_READ_FAULT
+                    return
+                first = word * g.post + element
+                for q in range(count):
+                    res[m + q] += residual[first + q]
+    worst = np.int64(0)
+    for m in range(res.size):
+        worst = max(worst, res[m], ~res[m])
+    counts[WORST_RESIDUAL] = max(counts[WORST_RESIDUAL], worst)
+
+
+# Loops over channels each touch few arrays: the compiler vectorises one only if few checks tell its arrays apart.
+
+
+@_inline
+def _scaled(numbers, factors, total):
+    """Add products to ``total``."""
+    for m in range(total.size):
+        total[m] += numbers[m] * factors[m]
+
+
+@_inline
+def _rounded(numbers, shift, limit):
+    """``numbers``, halves added, become v: shifted and saturated."""
+    for m in range(numbers.size):
+        numbers[m] = min(max(numbers[m] >> shift, -limit), limit - 1)
+
+
+@_inline
+def _slope(numbers, pivot, lower, upper, total):
+    """Each of ``numbers`` times the lower or the upper slope, into ``total``."""
+    for m in range(total.size):
+        below, above, x = lower[m], upper[m], numbers[m]
+        total[m] = x * (above if x >= pivot[m] else below)
+
+
+@_inline
+def _offset(numbers, pivot, lower, upper, total):
+    """The lower or the upper offset added to ``total``."""
+    for m in range(total.size):
+        below, above = lower[m], upper[m]
+        total[m] += above if numbers[m] >= pivot[m] else below
+
+
+@_inline
+def _worst(numbers, used, worst):
+    """Largest magnitudes so far."""
+    for m in range(worst.size):
+        worst[m] = max(worst[m], abs(numbers[m]) * used[m])
+
+
+@_jit
+def _fix(g, residual, k, first_pixel, sums, fixed, reads, writes, used, scratch, worst, counts):
+    """Fixed-point results of a tile's output pixels, left in the first row of each pooling window of ``sums``."""
+    windows, p = g.pool_rows * g.pool_cols, fixed[k]
+    res, add, v = scratch[0], scratch[1], scratch[2]
+    channels = res.size
+    for output in range(sums.shape[0] // windows):
+        oy, ox = divmod(first_pixel // windows + output, g.out_cols)
+        add[:] = p[B]
+        if g.residual:
+            at = g.res_base + oy * g.res_row_step * g.res_row_stride + ox * g.res_col_step * g.res_col_stride
+            _residual(g, residual, at, reads[k], res, counts)
+            if counts[FAULT] != 0:
+                return
+            if not g.residual_after:
+                _scaled(res, p[R], add)
+        result = sums[output * windows, :channels]
+        for window in range(windows):
+            acc, acc2 = sums[output * windows + window, :channels], sums[output * windows + window, channels:]
+            _worst(acc, used, worst)
+            v[:] = add
+            _scaled(acc, p[M], v)
+            if g.scales == 2:
+                _worst(acc2, used, worst)
+                _scaled(acc2, p[M2], v)
+            _rounded(v, g.shift, g.limit)
+            _slope(v, p[PIVOT], p[M0], p[M1], acc)
+            _offset(v, p[PIVOT], p[B0], p[B1], acc)
+            _rounded(acc, g.shift1, g.limit)
+            if window > 0:
+                for m in range(channels):
+                    result[m] = max(result[m], acc[m])
+        if g.residual_after:
+            v[:] = 1 << g.shift >> 1
+            _scaled(res, p[R], v)
+            _rounded(v, g.shift, g.limit)
+            for m in range(channels):
+                result[m] += v[m]
+        for m in range(channels):
+            result[m] = min(max(result[m], g.low), g.high)
+        if g.residual_write:
+            word = g.res_out_base + oy * g.res_out_row_stride + ox * g.res_out_col_stride
+            for run in range(writes.shape[1]):
+                m, count, element = writes[k, run, 0], writes[k, run, 1], writes[k, run, 2]
+                if count and word + (element + count - 1) // g.post >= g.res_out_end:
+                    counts[FAULT] = RESIDUAL_WRITE_FAULT
+                    return
+                first = word * g.post + element
+                for q in range(count):
+                    residual[first + q] = result[m + q]
 
 
 @_jit
 def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, codes, level, code, worst, counts):
-    """Pool, compare and write a tile's pixels, plane by plane and unit by unit; other lanes of the words stay."""
-    kind, bits, channels = memory.dtype.type, memory.itemsize * 8, sums.shape[1]
+    """Pool, compare and write a tile's pixels, plane by plane and unit by unit; other lanes of the words stay.
+
+    Results in fixed point are pooled already.
+    """
+    kind, bits, channels = memory.dtype.type, memory.itemsize * 8, level.size
     windows = g.pool_rows * g.pool_cols
     for output in range(sums.shape[0] // windows):
-        _pool(sums, output * windows, windows)
         pooled, used = sums[output * windows], active[k]
         for m in range(channels):
             level[m] = 0
-        for m in range(channels):
-            worst[m] = max(worst[m], abs(pooled[m]) * used[m])
+        if not g.affine:
+            _pool(sums, output * windows, windows)
+            _worst(pooled, used, worst)
         for t in range(thresholds.shape[1]):
             limit = thresholds[k, t]
             for m in range(channels):
@@ -302,7 +427,7 @@ def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, c
         word = g.out_base + oy * g.out_row_stride + ox * g.out_col_stride
         for d in range(g.out_digits - 1, -1, -1):
             if codes.shape[1] == 0:
-                _raw_plane(g.trit_sums, pooled, code)
+                _plane(g.planes, pooled, code)
             for t in range(codes.shape[1]):
                 own, this = codes[k, t, d], kind(t)
                 for m in range(channels):
@@ -331,35 +456,46 @@ def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, c
 
 
 @_jit
-def compute(g, memory, w, pad, active, thresholds, codes, counts):
-    """Carry out channel groups of a COMPUTE on every image and strip of ``memory``.
+def compute(g, memory, residual, w, pad, active, thresholds, codes, fixed, reads, writes, counts):
+    """Carry out channel groups of a COMPUTE on every image and strip of ``memory`` and ``residual``.
 
     ``w[set, weight digit x positions + position, plane, unit, channel]`` holds the weights: groups that read the same
-    words lie side by side in one set. ``pad[digit, plane, unit]`` is what positions outside the map read as.
-    ``active[set, channel]`` marks the channels written; ``thresholds[set, T, channel]`` and ``codes[set, level,
-    plane, channel]`` are theirs, the latter without levels where the mode is RAW. Channels of a set beyond its own are
-    all zeros; they fill up a multiple of :data:`VECTOR`.
+    words lie side by side in one set; with two scales all channels come once more with |w|. ``pad[digit, plane, unit]``
+    is what positions outside the map read as. ``active[set, channel]`` marks the channels written; ``thresholds[set, T,
+    channel]`` and ``codes[set, level, plane, channel]`` are theirs, the latter without levels where there are no codes.
+    ``fixed[set, parameter, channel]`` are those of fixed point, ``reads[set, run]`` and ``writes[set, run]`` where in
+    residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros; they fill up a multiple of
+    :data:`VECTOR`.
     """
-    sets, channels, units = w.shape[0], w.shape[4], w.shape[3]
+    sets, units, channels = w.shape[0], w.shape[3], active.shape[1]
     windows = g.pool_rows * g.pool_cols
     significances = g.in_digits + g.digit_pairs // g.in_digits - 1
     steps = g.kernel_rows * g.kernel_cols * g.blocks * g.digit_pairs
     total = g.out_rows * g.out_cols * windows
     tile = min(total, max(1, _TILE // (steps * windows)) * windows)
     xs, rows = np.empty((tile * steps, 2, units), w.dtype), np.empty(tile * steps, np.int64)
-    ends, sums = np.empty(tile * significances, np.int64), np.empty((tile, channels), np.int64)
+    ends, sums = np.empty(tile * significances, np.int64), np.zeros((tile, w.shape[4]), np.int64)
     level, code, worst = np.zeros(channels, w.dtype), np.zeros(channels, w.dtype), np.zeros(channels, np.int64)
     partial, totals = np.zeros((4, VECTOR), w.dtype), np.zeros((2, VECTOR), np.int64)
+    scratch = np.zeros((3, channels), np.int64)
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
             for k in range(sets):
                 for first in range(0, total, tile):
                     pixels = min(tile, total - first)
-                    _gather(g, memory, image, strip, k, pad, first, pixels, xs, rows, ends, counts)
-                    if counts[FAULT] != 0:
-                        return
-                    last, out = ends[: pixels * significances], sums[:pixels]
-                    _sum(g.radix, xs, rows, last, w, k, out, partial, totals)
+                    out = sums[:pixels]
+                    if g.no_array:
+                        out[:] = 0
+                    else:
+                        _gather(g, memory, image, strip, k, pad, first, pixels, xs, rows, ends, counts)
+                        if counts[FAULT] != 0:
+                            return
+                        _sum(g.radix, xs, rows, ends[: pixels * significances], w, k, out, partial, totals)
+                    if g.affine:
+                        own = residual[image, strip]
+                        _fix(g, own, k, first, out, fixed, reads, writes, active[k], scratch, worst, counts)
+                        if counts[FAULT] != 0:
+                            return
                     _finish(
                         g, memory, image, strip, k, first, out, active, thresholds, codes, level, code, worst, counts
                     )

@@ -13,6 +13,7 @@ from setun_hw.descriptor import Compute
 from setun_sim.activity import Activity, activity
 from setun_sim.execute import execute
 from setun_sim.layers import LayerResult, Traffic, layer_results, traffic_of, utilisation
+from setun_sim.order import posts_of
 from setun_sim.table import layer_table
 from setun_sim.timeline import DEFAULT_INTERVAL, DEFAULT_LATENCY, Timeline, timeline
 
@@ -133,8 +134,9 @@ def simulate(
 def _activities(
     program: Program, line: Timeline, runs: int, counts: dict[int, NDArray[np.int64]], nonzero_weights: dict[int, int]
 ) -> dict[int, Activity]:
+    posts = posts_of(line.descriptors)
     return {
-        index: activity(d, program.config, runs, counts[index], nonzero_weights[index])
+        index: activity(d, posts[index], program.config, runs, counts[index], nonzero_weights[index])
         for index, d in enumerate(line.descriptors)
         if isinstance(d, Compute)
     }

@@ -1,4 +1,4 @@
-"""Compiled moves of activation words between external bytes and bit planes (see :mod:`setun_sim.kernels`)."""
+"""Compiled moves of words between external bytes and memories as :mod:`setun_sim.kernels` has them."""
 # mypy: disable-error-code="no-untyped-def"
 
 import numba as nb
@@ -76,4 +76,35 @@ def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, b
                 bit = first + 2 * lane
                 chunk = (_spread_bits(p) | _spread_bits(n) << 1) << bit % 8
                 for byte in range(bit // 8, (bit + 2 * count + 7) // 8):
+                    outside[image, start + byte] |= np.uint8(chunk >> 8 * (byte - bit // 8) & 255)
+
+
+@_jit
+def load_residuals(outside, start, residual, bank, base, words, post, element_bits, beat_bits):
+    """Fill ``words`` residual words of every ``residual[image, bank]`` from byte ``start`` of ``outside[image]`` on."""
+    sign = 1 << element_bits - 1
+    for image in range(residual.shape[0]):
+        for word in range(words):
+            first = _word_bit(word, post * element_bits, beat_bits)
+            for k in range(post):
+                bit = first + k * element_bits
+                chunk = np.int64(0)
+                for byte in range(bit // 8, (bit + element_bits + 7) // 8):
+                    chunk |= np.int64(outside[image, start + byte]) << 8 * (byte - bit // 8)
+                number = chunk >> bit % 8 & (1 << element_bits) - 1
+                residual[image, bank, (base + word) * post + k] = (number ^ sign) - sign
+
+
+@_jit
+def store_residuals(outside, start, row_bytes, residual, bank, base, words, post, element_bits, beat_bits):
+    """The reverse of :func:`load_residuals`; bits between words become zero."""
+    for image in range(residual.shape[0]):
+        outside[image, start : start + row_bytes] = 0
+        for word in range(words):
+            first = _word_bit(word, post * element_bits, beat_bits)
+            for k in range(post):
+                bit = first + k * element_bits
+                number = np.int64(residual[image, bank, (base + word) * post + k]) & (1 << element_bits) - 1
+                chunk = number << bit % 8
+                for byte in range(bit // 8, (bit + element_bits + 7) // 8):
                     outside[image, start + byte] |= np.uint8(chunk >> 8 * (byte - bit // 8) & 255)

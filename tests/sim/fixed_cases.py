@@ -32,6 +32,22 @@ def affine(rng: np.random.Generator, channels: int, low: int, high: int, after: 
     )  # fmt: skip
 
 
+def extreme(rng: np.random.Generator, config: Config, channels: int, low: int, high: int, after: bool) -> Affine:
+    """Coefficients over all their bits, so that everything saturates now and then."""
+
+    def each(bits: int) -> Integers:
+        limit = 1 << bits - 1
+        drawn = rng.integers(-limit, limit, channels)
+        return np.where(rng.random(channels) < 0.2, np.where(rng.random(channels) < 0.5, -limit, limit - 1), drawn)
+
+    a, c = config.accumulator_bits, config.coefficient_bits
+    return Affine(
+        m=each(c), m2=each(c), r=each(c), b=each(a + c), shift=int(rng.integers(0, a)), pivot=each(a), m0=each(c),
+        b0=each(a + c), m1=each(c), b1=each(a + c), shift1=int(rng.integers(a // 2, 32)), low=low, high=high,
+        residual_after=after,
+    )  # fmt: skip
+
+
 def layer(
     seed: int,
     out: int,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from setun_hw.config import Config, Encoding
-from setun_hw.descriptor import Compute, End, Opcode, Transfer
+from setun_hw.descriptor import Compute, Descriptor, End, Opcode, Transfer
 from setun_sim import golden
 from setun_sim.errors import SimulationError
 from setun_sim.order import Action, actions
@@ -85,7 +85,7 @@ def test_refuses_wrong_input_size_and_regions_left() -> None:
 def test_order_respects_both_counters() -> None:
     load = Transfer(opcode=Opcode.LOAD_WEIGHTS)
     late = dataclasses.replace(load, after=1)
-    program = [load, Compute(after=1, after_step=1, groups=2), late, End()]
+    program: list[Descriptor] = [load, Compute(after=1, after_step=1, groups=2), late, End()]
     found = [Action(0, 0), Action(1, 0), Action(2, 0), Action(1, 1)]
     assert list(actions(program)) == list(actions(program, eager=False)) == found
     with pytest.raises(SimulationError, match=r"^descriptor 1 waits for 1 groups, but only 0 can complete$"):
