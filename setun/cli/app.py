@@ -5,7 +5,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from setun.cli import compiling, demonstrating, generating, looking, modelling, running, ternarizing, verifying
+from setun.cli import (
+    compiling,
+    demonstrating,
+    generating,
+    looking,
+    modelling,
+    reporting,
+    running,
+    ternarizing,
+    verifying,
+)
 from setun_hw.errors import SetunError
 
 
@@ -71,3 +81,4 @@ app.command("configs")(looking.configs)
 app.command("doctor")(looking.doctor)
 app.command("models")(modelling.models)
 app.command("ternarize")(ternarizing.ternarize)
+app.command("report")(reporting.report)

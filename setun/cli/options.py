@@ -16,6 +16,17 @@ ConfigName = Annotated[
 ]
 Latency = Annotated[int, typer.Option("--latency", min=0, help="External memory: cycles from address to first beat.")]
 Interval = Annotated[int, typer.Option("--interval", min=1, help="External memory: cycles from beat to beat.")]
+InputFile = Annotated[
+    Path | None, typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False)
+]
+TechnologyName = Annotated[
+    str,
+    typer.Option("--technology", metavar="NAME|FILE.toml", help="Technology (see `setun technologies`) or a file."),
+]
+MemoryName = Annotated[
+    str, typer.Option("--memory", metavar="NAME|FILE.toml", help="External memory: technology of kind memory.")
+]
+Clock = Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Clock.", show_default="the technology's")]
 Key = Annotated[str, typer.Option("--key", metavar="NAME", help="Which array of an npz file holds the inputs.")]
 
 
