@@ -22,6 +22,7 @@ class Share(NamedTuple):
     step: int
     fetched: bool
     kept: bool
+    in_place: bool = False  #: takes the place of the share before it
 
 
 def banded_stage(plan: Plan, index: int) -> tuple[tuple[Step, ...], float] | None:
@@ -42,7 +43,11 @@ def banded_stage(plan: Plan, index: int) -> tuple[tuple[Step, ...], float] | Non
     for out_height in range(1, -(-op.rows // config.strips) + 1):
         copies = 2
         for residual, capacity in ((False, config.activation_words), (True, config.residual_words)):
-            words = sum(out_height * s.step * s.tensor.row_words for s in shares if s.tensor.residual == residual)
+            words = sum(
+                out_height * s.step * s.tensor.row_words
+                for s in shares
+                if s.tensor.residual == residual and not s.in_place
+            )
             copies = min(copies, capacity // words) if words else copies
         if not copies:
             break
@@ -74,7 +79,9 @@ def _shares(plan: Plan, index: int) -> list[Share]:
     for name in op.writes:
         earlier = any(name in other.writes for other in plan.ops[:index])
         needed = name == plan.output or any(name in (*o.reads, *o.writes) for o in plan.ops[index + 1 :])
-        shares.append(Share(plan.tensors[name], 1, earlier or plan.tensors[name].blank, needed))
+        in_place = name == op.fixed and op.overwrites_operand(plan.tensors)
+        share = Share(plan.tensors[name], 1, earlier or plan.tensors[name].blank, needed, in_place)
+        shares.insert(len(op.reads) if in_place else len(shares), share)
     return shares
 
 
@@ -136,11 +143,12 @@ def _steps(
             tensor, height = share.tensor, out_height * share.step
             words = height * tensor.row_words
             first, rows = _held(op, share, band)
+            begin = free[tensor.residual] - (copies * words if share.in_place else 0)
             buffers[tensor.name] = Buffer(
-                tensor=tensor.name, base=free[tensor.residual] + number % copies * words, words=words,
+                tensor=tensor.name, base=begin + number % copies * words, words=words,
                 strip_rows=height, first_row=first, rows=rows,
             )  # fmt: skip
-            free[tensor.residual] += copies * words
+            free[tensor.residual] = begin + copies * words
         blank = {s.tensor.name for s in shares if s.tensor.blank and not _written(plan, index, s.tensor.name)}
         steps += [
             Fetch(buffer=buffers[s.tensor.name], blank=s.tensor.name in blank) for s in shares if s.fetched

@@ -102,11 +102,13 @@ class _Checker:
         pooled = layer.pool is not None and layer.pool.rows * layer.pool.cols > 1
         if pooled and (residual.rows, residual.cols) != (1, 1):
             _refuse(layer, "with max pooling the residual operand's window must be 1 x 1")
+        if pooled and not layer.post.residual_after:
+            _refuse(layer, "with max pooling the residual operand must be added behind it")
         operand = self.network.features[residual.source]
         rows, cols = residual_rows_and_cols(residual, operand)
         if made is None:
             return layer.post.m.size, rows, cols
-        if rows < made[1] or cols < made[2]:
+        if (rows, cols) != made[1:]:
             _refuse(layer, f"its residual operand has {rows} x {cols} windows for {made[1]} x {made[2]} results")
         return made
 

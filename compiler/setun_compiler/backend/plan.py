@@ -126,6 +126,14 @@ class Op:
         """Tensors it writes."""
         return tuple(name for name in (self.target, self.fixed) if name is not None)
 
+    def overwrites_operand(self, tensors: "Tensors") -> bool:
+        """Whether its fixed-point result may take its operand's place: a word is read once, for the one it becomes."""
+        if self.fixed is None or self.operand is None:
+            return False
+        made, read, window = tensors[self.fixed], tensors[self.operand.source], self.operand
+        identity = (window.rows, window.cols, window.row_step, window.col_step) == (1, 1, 1, 1)
+        return identity and (made.channels, made.rows, made.cols) == (read.channels, read.rows, read.cols)
+
     @property
     def kernel(self) -> tuple[int, int]:
         """Kernel rows and columns."""

@@ -94,20 +94,13 @@ def _placed(plan: Plan, first: int, end: int, strips: Strips) -> dict[str, Buffe
 def _in_place(
     ops: tuple[Op, ...], heights: dict[str, int], tensors: dict[str, Tensor], lives: dict[str, list[int]]
 ) -> dict[str, str]:
-    """Fixed-point features that take the place of the operand they are made of, read there for the last time.
-
-    Each word of an identity operand is read once, for the very word of the result that overwrites it.
-    """
+    """Fixed-point features that take the place of the operand they are made of, read there for the last time."""
     shared: dict[str, str] = {}
     for k, op in enumerate(ops):
-        operand = op.operand
-        if op.fixed is None or operand is None:
-            continue
-        made, read = tensors[op.fixed], tensors[operand.source]
-        identity = (operand.rows, operand.cols, operand.row_step, operand.col_step) == (1, 1, 1, 1)
-        same = (made.channels, made.rows, made.cols) == (read.channels, read.rows, read.cols)
-        if identity and same and heights[made.name] == heights[read.name] and max(lives[read.name]) == k:
-            shared[made.name] = shared.get(read.name, read.name)
+        if op.fixed is not None and op.operand is not None and op.overwrites_operand(tensors):
+            made, read = op.fixed, op.operand.source
+            if heights[made] == heights[read] and max(lives[read]) == k:
+                shared[made] = shared.get(read, read)
     return shared
 
 
@@ -196,6 +189,8 @@ def _least_band(plan: Plan, op: Op, residual: bool) -> int:
     out = ceil_div(rows, op.row_step) if op.source is not None else 1
     words = sum(out * plan.tensors[name].row_words for name in op.writes if plan.tensors[name].residual == residual)
     if residual and op.operand is not None:
+        if op.overwrites_operand(plan.tensors):
+            return words
         words += out * op.operand.row_step * plan.tensors[op.operand.source].row_words
     if not residual and op.source is not None:
         words += rows * plan.tensors[op.source].row_words

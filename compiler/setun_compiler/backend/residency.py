@@ -41,7 +41,7 @@ def _gain_most(plan: Plan, sizes: list[int]) -> frozenset[int]:
     """Ops in the order of what streaming them would cost: cycles that computing does not hide, then traffic."""
     groups = [max(op.group_words(segment) for segment in op.segments) for op in plan.ops]
     rings = [min(size, 2 * group) for size, group in zip(sizes, groups, strict=True)]
-    gains = [_exposed(plan, k, size) / size for k, size in enumerate(sizes)]
+    gains = [_exposed(plan, k, size) / max(1, size) for k, size in enumerate(sizes)]
     resident: set[int] = set()
     taken = 0
     for k in sorted(range(len(sizes)), key=lambda k: -gains[k]):
