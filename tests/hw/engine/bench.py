@@ -211,7 +211,8 @@ class ResidualTraffic:
         ctx.set(dut.residual_store.valid, 1)
         for bank in range(self.config.strips):
             for address in range(self.config.residual_words + STORE_LATENCY):
-                ctx.set(dut.residual_store.payload, {"bank": bank, "address": min(address, self.config.residual_words - 1)})
+                ctx.set(dut.residual_store.payload, {"bank": bank, "address": min(address, self.config.residual_words
+                - 1)})
                 if (read := address - STORE_LATENCY) >= 0:
                     expected = residual_word(self.config, self.after[bank][read])
                     assert ctx.get(dut.residual_stored) == expected, f"residual memory {bank} word {read}"

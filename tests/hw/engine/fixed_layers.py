@@ -41,7 +41,8 @@ def fixed_memories(config: Config, rng: random.Random, spread: int) -> Memories:
         weights=weights if config.two_scale else memories.weights,
         thresholds=thresholds,
         fixed_from=half,
-        parameters=[[random_parameters(config, rng) for _ in range(config.post)] for _ in range(config.parameter_words)],
+        parameters=[[random_parameters(config, rng) for _ in range(config.post)] for _ in
+        range(config.parameter_words)],
     )
 
 
@@ -54,7 +55,8 @@ def random_residuals(config: Config, rng: random.Random) -> Residuals:
 
 
 def random_fixed_layer(config: Config, rng: random.Random, *, max_steps: int, words: int) -> tuple[Compute, Post]:
-    """A fixed-point layer that uses the first ``words`` words of the banks, and all residual words but the last four."""
+    """A fixed-point layer that uses the first ``words`` words of the banks, and all residual words but the last
+    four."""
 
     def adjust(d: Compute) -> Compute:
         mode = rng.choice([Mode.THRESHOLD, Mode.DIGITS, Mode.DIGITS, Mode.NONE])

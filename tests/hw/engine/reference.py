@@ -73,7 +73,8 @@ class Memories:
     weights: list[list[list[int]]]
     thresholds: list[list[list[int]]]
     codes: list[list[list[int]]]
-    #: with ``affine``: fixed-point parameters ``[word][channel of W]``; thresholds of words from ``fixed_from`` on are for them
+    #: with ``affine``: fixed-point parameters ``[word][channel of W]``; thresholds of words from ``fixed_from`` on
+    #: are for them
     parameters: list[list[Parameters]] = field(default_factory=list)
     fixed_from: int = 1 << 30
 
