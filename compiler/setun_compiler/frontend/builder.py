@@ -5,6 +5,7 @@ is known only after the last operator was seen, so demands are collected per sou
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -192,17 +193,17 @@ class Builder:
         return demand
 
     # -- collections --------------------------------------------------------------------------
-    def snapshot(self) -> tuple[object, ...]:
+    def snapshot(self) -> tuple[Any, ...]:
         """What ``restore`` needs to take back all that was demanded since."""
         demands = {key: list(found) for key, found in self.demands.items()}
         parts = (self.features, self._settled, self._stored, self._views, self._names)
         return demands, *(part.copy() for part in parts), list(self.notes), self.port
 
-    def restore(self, before: tuple[object, ...]) -> None:
+    def restore(self, before: tuple[Any, ...]) -> None:
         """Take back everything since ``snapshot``."""
         (
             self.demands, self.features, self._settled, self._stored, self._views, self._names, self.notes, self.port,
-        ) = before  # type: ignore[assignment]  # fmt: skip
+        ) = before  # fmt: skip
 
     def move(self, settled: Settled, target: Feature, at: tuple[int, int, int]) -> None:
         """Let a feature that was just settled be a piece of another one."""

@@ -56,7 +56,8 @@ class DotProduct(Shared, wiring.Component):
         offset = config.lanes * (2 if config.encoding is Encoding.BINARY2 else 1)
         family = library.family if library else None
         if config.encoding is Encoding.RAILS and family not in GROUPS:
-            # adders of bits that are mostly equal switch a third less than adders of a product's two bits, which mostly differ
+            # adders of bits that are mostly equal switch a third less than adders of a product's two bits, which
+            # mostly differ
             numbers = numbers[0::2] + numbers[1::2]
         m.d.comb += self.sum.eq(sum_up(m, numbers, -offset, sum_width(config), config.tree_registers, family))
         return m

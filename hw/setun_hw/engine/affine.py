@@ -92,7 +92,8 @@ class StripAffine(wiring.Component):
             m.d.comb += total.eq(pooled + Mux(control.residual_after, share, 0))
             out = Signal(signed(self.config.residual_bits), name=f"out{channel}", reset_less=True)
             with m.If(control.leaves):
-                m.d.sync += out.eq(Mux(total < control.low, control.low, Mux(total > control.high, control.high, total)))
+                m.d.sync += out.eq(Mux(total < control.low, control.low, Mux(total > control.high, control.high,
+                total)))
             m.d.comb += self.out[channel].eq(out)
         return m
 

@@ -22,7 +22,8 @@ class Array(wiring.Component):
     step : ``In(STEP_LAYOUT)``, digits : ``In(ArrayLayout(2*N, P))``, weights : ``In(2*M*N)``   of the same step
     accumulates : ``Out(STEP_LAYOUT)``      the step whose sums are added now, ``tree_registers + 1`` cycles later
     values : ``Out(values_layout(config))`` accumulators; hold that step's result from the next cycle on
-    second_values : ``Out(values_layout(config))``  with ``two_scale``: of steps with ``second``, which add digits times |w|
+    second_values : ``Out(values_layout(config))``  with ``two_scale``: of steps with ``second``, which add digits
+    times |w|
     """
 
     step: "data.View[data.StructLayout]"

@@ -51,7 +51,8 @@ class Engine(wiring.Component):
 
     Members
     -------
-    descriptor : ``In(stream.Signature(compute_layout(config)))``  queued; one pushed in cycle t can be taken from cycle t+1 on
+    descriptor : ``In(stream.Signature(compute_layout(config)))``  queued; one pushed in cycle t can be taken from
+    cycle t+1 on
     transfers_done : ``In(32)``   transfers complete; grows by at most one a cycle
     groups_done : ``Out(32)``     channel groups complete
     idle : ``Out(1)``             the queue is empty and the array idle

@@ -25,7 +25,8 @@ from setun_hw.timing import AFFINE
 
 
 class FixedPoint(wiring.Component):
-    """From accumulators to ``out`` and back to the residual memories. Stage n is n cycles behind stage *pool* of the drain.
+    """From accumulators to ``out`` and back to the residual memories. Stage n is n cycles behind stage *pool* of the
+    drain.
 
     Members
     -------

@@ -66,7 +66,8 @@ LEVELS = "levels"
 
 
 def parameter_places(config: Config) -> dict[str, tuple[int, int]]:
-    """First bit, and the one past the last, of a channel's parameters: thresholds and codes, then each fixed-point parameter."""
+    """First bit, and the one past the last, of a channel's parameters: thresholds and codes, then each fixed-point
+    parameter."""
     low = config.channel_parameter_bits - sum(config.affine_parameters.values())
     places = {LEVELS: (0, low)}
     for name, bits in config.affine_parameters.items():

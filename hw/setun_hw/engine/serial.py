@@ -8,7 +8,8 @@ from setun_hw.config import Config, Encoding
 
 
 class DigitTables:
-    """What all channels' converters share, from registers: powers of three for a digit, and the offset for a number of digits.
+    """What all channels' converters share, from registers: powers of three for a digit, and the offset for a number
+    of digits.
 
     Adding half the range makes every trit 0, 1 or 2, so that subtracting powers of three gives them one by one.
     """
@@ -71,7 +72,8 @@ class DigitConverter(wiring.Component):
             m.d.sync += held.eq(raised)
             m.d.comb += self.code.eq(raised.word_select(self.digit, 2) ^ 0b10)
             return m
-        rest, held = Signal(range(3**self.config.value_digits)), Signal(range(3**self.config.value_digits), reset_less=True)
+        rest, held = Signal(range(3**self.config.value_digits)), Signal(range(3**self.config.value_digits),
+        reset_less=True)
         once, twice = Signal(signed(len(rest) + 1)), Signal(signed(len(rest) + 2))
         m.d.comb += [
             rest.eq(Mux(self.begins, self.value + self.offset, held)),

@@ -1,6 +1,7 @@
 """What a network costs: energy, area and delay in a technology whose every number has a source.
 
-``technology`` and ``technologies`` read files of numbers; ``structure`` counts an accelerator's parts; ``energy`` prices a
+``technology`` and ``technologies`` read files of numbers; ``structure`` counts an accelerator's parts; ``energy``
+prices a
 simulation; ``compare`` sets the encodings beside each other.
 """
 

@@ -58,7 +58,8 @@ def _digits(result: Result, layer: int) -> tuple[int, int]:
     return (first.in_digits, first.weight_digits) if first else (1, 1)
 
 
-#: digits, in encoding ``binary2``, of a number of trits and the other way round: those that hold as many values, where the
+#: digits, in encoding ``binary2``, of a number of trits and the other way round: those that hold as many values,
+#: where the
 #: compiler lets a zero point move (6 trits or 4 radix-4 digits hold the 256 values of a byte)
 _OTHER = {1: 1, 2: 2, 3: 3, 4: 3, 5: 4, 6: 4, 7: 6, 8: 6}
 _TRITS = {1: 1, 2: 2, 3: 4, 4: 6, 5: 7, 6: 8, 7: 8, 8: 8}

@@ -1,7 +1,9 @@
 """What cells do to random inputs: the yardstick that makes an energy per operation an energy per switch.
 
-A *switch* of a wire is its expected squared change between two steps in units of its full swing: the probability of a toggle
-for a binary wire, a quarter of the expected squared change in levels for a ternary one. A switch of a cell is the mean over
+A *switch* of a wire is its expected squared change between two steps in units of its full swing: the probability of
+a toggle
+for a binary wire, a quarter of the expected squared change in levels for a ternary one. A switch of a cell is the
+mean over
 its outputs.
 """
 

@@ -1,6 +1,7 @@
 """Gates of what is not drawn cell by cell: ternary cells on two rails, and the control of the accelerator.
 
-Both were synthesised once for the shipped configurations (``benchmarks/gates.py`` writes the table, a test repeats some of it),
+Both were synthesised once for the shipped configurations (``benchmarks/gates.py`` writes the table, a test repeats
+some of it),
 so that an estimate needs no synthesis tool.
 """
 
@@ -45,7 +46,8 @@ def control_gates(config: Config) -> tuple[dict[str, int], str]:
 
     def distance(entry: dict[str, Any]) -> float:
         return float(sum(
-            abs(int(entry["fields"][name]).bit_length() - int(getattr(config, name)).bit_length()) for name in CONTROL_FIELDS
+            abs(int(entry["fields"][name]).bit_length() - int(getattr(config, name)).bit_length()) for name in
+            CONTROL_FIELDS
         ))  # fmt: skip
 
     best = min(entries, key=distance)

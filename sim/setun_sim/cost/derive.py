@@ -1,6 +1,7 @@
 """How the derived numbers of the shipped technologies were computed; tests hold the files to it.
 
-Energies between nodes and voltages: Stillmaker and Baas, Integration 58 (2017), in the form that Accelergy's plug-in gives
+Energies between nodes and voltages: Stillmaker and Baas, Integration 58 (2017), in the form that Accelergy's plug-in
+gives
 (E ~ a*V^2 + b*V + c). SRAM: NNawaq's form slope*(words + b)*(width + c), fitted to a sweep of CACTI 7 at 64-bit words.
 """
 
@@ -15,7 +16,8 @@ _ENERGY = {
 AREA = {32: 0.46, 20: 0.21, 16: 0.19, 14: 0.17, 10: 0.10, 7: 0.059}
 
 #: CACTI 7 (HewlettPackard/cacti at 1ffd8df) with Accelergy's settings, one read-write port, 64-bit words, 300 K:
-#: KiB: read energy at 45 nm lstp, write, read at 32 nm lstp; at 22 nm lstp: read, write [pJ], static power [mW], area [um2/bit]
+#: KiB: read energy at 45 nm lstp, write, read at 32 nm lstp; at 22 nm lstp: read, write [pJ], static power [mW],
+#: area [um2/bit]
 CACTI = {
     1: (1.67, 3.49, 0.90, 0.38, 0.79, 0.0003, 0.105),
     2: (2.76, 4.24, 1.49, 0.65, 0.94, 0.0005, 0.110),

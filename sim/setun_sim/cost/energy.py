@@ -1,4 +1,5 @@
-"""Energy of a simulated network: exact counts times the unit energies of a technology, plus clock and leakage times time."""
+"""Energy of a simulated network: exact counts times the unit energies of a technology, plus clock and leakage times
+time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ class LayerEnergy:
 class Energy:
     """Energy of one input (in batch mode a run's share).
 
-    ``sums`` are the counts by which each number of the technologies was multiplied; everything else is computed from them.
+    ``sums`` are the counts by which each number of the technologies was multiplied; everything else is computed from
+    them.
     """
 
     technology: Technology
@@ -44,7 +46,8 @@ class Energy:
     seconds: float  #: of one run, over the inputs it takes
     layers: tuple[LayerEnergy, ...]
     sums: Mapping[str, Sum]  #: by component
-    #: energy of an operation (half a digit's multiply-accumulate) while steps issue in every cycle and nothing is moved, in
+    #: energy of an operation (half a digit's multiply-accumulate) while steps issue in every cycle and nothing is
+    #: moved, in
     #: the layer where it is least
     peak_fj_per_op: float
     macs: int
@@ -73,7 +76,8 @@ class Energy:
 
     @cached_property
     def by_number(self) -> dict[str, float]:
-        """fJ of an input that each number of the technologies accounts for, largest first; numbers of the external memory
+        """fJ of an input that each number of the technologies accounts for, largest first; numbers of the external
+        memory
         have its name before them."""
         found: dict[str, float] = {}
         for total in self.sums.values():

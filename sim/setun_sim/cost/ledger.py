@@ -141,7 +141,8 @@ def switch_energy(technology: Technology, section: str, kind: str) -> tuple[Fact
 
 @dataclass(frozen=True)
 class StaticPower:
-    """Static power of a structure in nW as sums: always there, and of ternary outputs at the middle level instead, by kind."""
+    """Static power of a structure in nW as sums: always there, and of ternary outputs at the middle level instead,
+    by kind."""
 
     always: Sum
     middle: Mapping[str, Sum]

@@ -16,10 +16,12 @@ from setun_sim.cost.errors import StructureError
 #: what a yosys cell counts as
 KINDS = {
     "$_NOT_": "inverter", "$_AND_": "and2", "$_NAND_": "nand2", "$_OR_": "or2", "$_NOR_": "nor2", "$_XOR_": "xor2",
-    "$_XNOR_": "xnor2", "$_MUX_": "mux2", "$_AOI3_": "aoi21", "$_OAI3_": "oai21", "$_AOI4_": "aoi22", "$_OAI4_": "oai22",
+    "$_XNOR_": "xnor2", "$_MUX_": "mux2", "$_AOI3_": "aoi21", "$_OAI3_": "oai21", "$_AOI4_": "aoi22", "$_OAI4_":
+    "oai22",
     "$_DFF_P_": "flip_flop", "$_DFFE_PP_": "flip_flop",
 }  # fmt: skip
-#: memories are counted by their bits and taken out; an enable belongs to its flip-flop (a gated clock), as in ternary cells
+#: memories are counted by their bits and taken out; an enable belongs to its flip-flop (a gated clock), as in
+#: ternary cells
 MAPPED = """\
 read_rtlil design.il
 hierarchy -auto-top

@@ -121,7 +121,7 @@ def parse(
     return Quantity(
         value=value * factor, dimension=dimension, unit=unit, status=status, source=sources[source],
         low=low * factor, high=high * factor, note=fields.get("note", ""),
-        **{key: numbers.get(key, defaults[key]) for key in ("node_nm", "voltage_v", "temperature_c")},  # type: ignore[arg-type]
+        **{key: numbers.get(key, defaults[key]) for key in ("node_nm", "voltage_v", "temperature_c")},
     )  # fmt: skip
 
 

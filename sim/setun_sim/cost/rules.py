@@ -57,7 +57,8 @@ def work_of(result: Result) -> list[Work]:
         owned |= set(record.descriptors)
         found.append(
             Work(
-                name=layer.name, macs=layer.macs, digit_macs=record.digit_macs * result.program.images, cycles=layer.cycles, steps=layer.steps, activity=layer.activity,
+                name=layer.name, macs=layer.macs, digit_macs=record.digit_macs * result.program.images,
+                cycles=layer.cycles, steps=layer.steps, activity=layer.activity,
                 runs=result.runs, moved=_moved(result, record.descriptors),
                 read_bits=8 * layer.traffic.read_bytes, written_bits=8 * layer.traffic.written_bytes,
             )
@@ -65,7 +66,8 @@ def work_of(result: Result) -> list[Work]:
     rest = result.traffic
     found.append(
         Work(
-            name="(between layers)", macs=0, digit_macs=0, cycles=result.cycles - sum(work.cycles for work in found), steps=0,
+            name="(between layers)", macs=0, digit_macs=0, cycles=result.cycles - sum(work.cycles for work in found),
+            steps=0,
             activity=Activity(), runs=result.runs,
             moved=_moved(result, [k for k in range(len(result.timeline.descriptors)) if k not in owned]),
             read_bits=8 * rest.read_bytes - sum(work.read_bits for work in found),

@@ -245,6 +245,7 @@ class _Builder:
             }
             pooling: dict[str, int] = {}
             threshold: dict[str, int] = {}
+            snapshot: tuple[dict[str, int], dict[str, int]]
             snapshot = ({}, {"flip_flop": waiting * trits, "multiplexer": c.rows * trits * (c.chunks > 1)})
         else:
             comparison, larger = {}, {}

@@ -93,6 +93,8 @@ def observed(config: Config, positive: Bits, negative: Bits) -> Switching:
     for kind, inputs, outputs in tree.nodes:
         values = _gate(kind, [wires[wire] for wire in inputs] or [ones])
         wires |= dict(zip(outputs, values, strict=True))
+        if kind == "one":
+            continue
         name = kind.removesuffix("_one")
         found[name] = found.get(name, 0.0) + float(np.mean([_toggles(value) for value in values]))
     found["flip_flop"] = found.get("flip_flop", 0.0) + sum(_toggles(wires[wire]) for wire in tree.outputs if wire >= 0)
@@ -106,7 +108,7 @@ def _toggles(value: Bits) -> float:
 
 
 def _gate(kind: str, values: list[Bits]) -> tuple[Bits, ...]:
-    if kind == "flip_flop":
+    if kind in ("flip_flop", "one"):
         return (values[0],)
     if kind == "inverter":
         return (~values[0],)

@@ -201,11 +201,13 @@ def _parse(text: str, file: str, stem: str) -> Technology:
     if not isinstance(sources, dict) or not all(isinstance(source, str) for source in sources.values()):
         raise TechnologyError(f"{file}: sources must be a table of strings")
     numbers, unknown = _inherit(document, file, kind, sources, conditions)
-    for path, fields in _leaves({key: value for key, value in document.items() if key not in _PLAIN}):
+    leaves = _leaves({key: value for key, value in document.items() if key not in _PLAIN})
+    for path, _ in leaves:
         if path not in NUMBERS[kind]:
             raise TechnologyError(f"{file}: unknown field {path!r}")
-        where = f"{file}: {path}"
         _drop(numbers, unknown, path)
+    for path, fields in leaves:
+        where = f"{file}: {path}"
         if isinstance(fields, dict) and "unknown" in fields:
             if set(fields) != {"unknown"} or not isinstance(fields["unknown"], str):
                 raise TechnologyError(f"{where}: an unknown number has a reason, a string, and nothing else")

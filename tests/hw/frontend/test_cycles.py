@@ -33,7 +33,8 @@ CONFIGS = {
     "24 bits in 128": SMALL.replace(lanes=12, rows=4, post=4, axi_data_bits=128),
     "words of several beats": SMALL.replace(lanes=40, rows=4, post=4, thresholds=4, axi_data_bits=32, strips=1),
     "residual words share beats": SMALL.replace(affine=True, two_scale=True, residual_bits=12, residual_words=90),
-    "residual words of several beats": SMALL.replace(affine=True, residual_bits=16, residual_words=300, axi_data_bits=32, post=4),
+    "residual words of several beats": SMALL.replace(affine=True, residual_bits=16, residual_words=300,
+    axi_data_bits=32, post=4),
     "one beat a descriptor": SMALL.replace(lanes=8, post=4, axi_data_bits=1024, axi_address_bits=40),
 }
 STORES = (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
@@ -92,7 +93,8 @@ def residuals(config: Config) -> list[Descriptor]:
         feature_map(config, Opcode.STORE_RESIDUAL, 2 * strips, 15, 2, base=3, offset=0xBF40, region=Region.OUTPUT),
         Post(res_first=3),
         Post(shift1=9),
-        feature_map(config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000, region=Region.OUTPUT),
+        feature_map(config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000,
+        region=Region.OUTPUT),
         Compute(),
     ]
 
@@ -148,7 +150,8 @@ def run_and_compare(
     digits, slices = slice_digits(config), weight_slices(config)
     arrived = [w for w in bench.written if w[1] != Opcode.LOAD_WEIGHTS or w[2] == slices - 1]
     assert [
-        (cycle, kind, bank if kind in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else 0, at) for cycle, kind, bank, at, _ in arrived
+        (cycle, kind, bank if kind in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else 0, at) for cycle, kind,
+        bank, at, _ in arrived
     ] == [tuple(word) for word in trace.words_written]
     expected: list[tuple[Opcode, int]] = []
     for d in descriptors:
