@@ -28,7 +28,10 @@ def affine() -> Affine:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"weights": None, "source": None}, "layer 'layer': without weights it needs a residual operand in fixed point, and no input"),
+        (
+            {"weights": None, "source": None},
+            "layer 'layer': without weights it needs a residual operand in fixed point, and no input",
+        ),
         ({"post": affine()}, "layer 'layer': fixed-point results need affine, but configuration 'test' has none"),
         ({"residual": Residual(source="x")}, "layer 'layer': a residual operand needs fixed-point post-processing"),
         ({"two_scale": True}, "layer 'layer': two scales need fixed-point post-processing"),

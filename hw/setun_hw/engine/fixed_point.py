@@ -174,7 +174,7 @@ class FixedPoint(wiring.Component):
                 memory.address.eq(delayed(m, self.parameter_address, stage - 1, f"{title}_address")),
             ]
             low = 0
-            for channel in range(config.post):
+            for _ in range(config.post):
                 for name in names:
                     bits = places[name][1] - places[name][0]
                     words.setdefault(name, []).append(memory.word[low : low + bits].as_signed())

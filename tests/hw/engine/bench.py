@@ -152,7 +152,7 @@ def expect(
             run(
                 config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores,
                 post=plan.posts[number], residuals=residuals,
-            )  # fmt: skip
+            )
         )
     return outcomes, pushes
 
