@@ -110,7 +110,11 @@ def charge(ledger: Ledger, work: Work, power: StaticPower, clock_mhz: float, tog
             for kind, number in block.gates.items():
                 ledger.switch("control", kind, number * work.cycles * switches.value)
     if "clock.energy_per_flip_flop" in ledger.technology.numbers:
-        ledger.add("clock", ("clock.energy_per_flip_flop",), ledger.structure.flip_flops * work.cycles)
+        ticks = ledger.structure.flip_flops * work.cycles
+        ledger.add("clock", ("clock.energy_per_flip_flop",), ticks)
+        if "wires.capacitance" in ledger.technology.numbers and ledger.technology.voltage_v is not None:
+            # the way to each, up and down in every cycle
+            ledger.add("clock", ("wires.capacitance",), ticks * ledger.technology.voltage_v**2)
     else:
         ledger.unknown["clock.energy_per_flip_flop"] = None
     _leakage(ledger, a, work, power, clock_mhz, dot)
@@ -122,16 +126,18 @@ def _datapath(ledger: Ledger, a: Activity, runs: int, dot: Switching) -> None:
     ternary = config.encoding is Encoding.TERNARY
     for kind, switches in dot.switches.items():
         component = "multipliers" if kind in ("multiplier", "product") else "adder tree"
+        adds = component == "adder tree" and kind != "flip_flop" and "tree.glitches" in ledger.technology.numbers
+        times = ("tree.glitches",) if adds else ()
         if native:
-            ledger.switch(component, kind, switches * each, cell=True)
+            ledger.switch(component, kind, switches * each, cell=True, times=times)
         elif ternary:
             for gate, number in cell_gates(kind).items():
-                ledger.switch(component, gate, number * dot.rails[kind] * each)
+                ledger.switch(component, gate, number * dot.rails[kind] * each, times=times)
         elif kind == "product":
             for gate, number in product_gates(config.encoding).items():
                 ledger.switch(component, gate, number * switches * each)
         else:
-            ledger.switch(component, kind, switches * each)
+            ledger.switch(component, kind, switches * each, times=times)
     # an accumulator's cells switch as often as the number it holds
     moving = accumulation(config)
     updates = a.updates / runs

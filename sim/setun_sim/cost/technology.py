@@ -47,6 +47,7 @@ NUMBERS: dict[Kind, dict[str, str]] = {
         "clock.energy_per_flip_flop": "energy",
         "clock.frequency": "frequency",
         "wires.capacitance": "capacitance",
+        "tree.glitches": "ratio",
         "ternary.swing": "ratio",
         "control.switches": "ratio",
         **{f"sram.read.{key}": dimension for key, dimension in _BILINEAR.items()},
