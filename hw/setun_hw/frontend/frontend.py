@@ -205,8 +205,9 @@ class FrontEnd(wiring.Component):
             self.push,
         )
         if config.affine:
+            # Or works on the residual memories: a wide window is read for long before anything is written.
             port = self.residual_load
-            moves = Cat(moves, port.valid & port.ready, ~port.ready)
+            moves = Cat(moves, port.valid & port.ready, ~port.ready, ~self.residual_store.ready)
         m.d.comb += [
             watchdog.limit.eq(self.settings.watchdog),
             watchdog.enable.eq(status.busy & ~drain),

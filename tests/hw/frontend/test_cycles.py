@@ -33,8 +33,9 @@ CONFIGS = {
     "24 bits in 128": SMALL.replace(lanes=12, rows=4, post=4, axi_data_bits=128),
     "words of several beats": SMALL.replace(lanes=40, rows=4, post=4, thresholds=4, axi_data_bits=32, strips=1),
     "residual words share beats": SMALL.replace(affine=True, two_scale=True, residual_bits=12, residual_words=90),
-    "residual words of several beats": SMALL.replace(affine=True, residual_bits=16, residual_words=300,
-    axi_data_bits=32, post=4),
+    "residual words of several beats": SMALL.replace(
+        affine=True, residual_bits=16, residual_words=300, axi_data_bits=32, post=4
+    ),
     "one beat a descriptor": SMALL.replace(lanes=8, post=4, axi_data_bits=1024, axi_address_bits=40),
 }
 STORES = (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
@@ -93,8 +94,9 @@ def residuals(config: Config) -> list[Descriptor]:
         feature_map(config, Opcode.STORE_RESIDUAL, 2 * strips, 15, 2, base=3, offset=0xBF40, region=Region.OUTPUT),
         Post(res_first=3),
         Post(shift1=9),
-        feature_map(config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000,
-        region=Region.OUTPUT),
+        feature_map(
+            config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000, region=Region.OUTPUT
+        ),
         Compute(),
     ]
 
@@ -150,8 +152,8 @@ def run_and_compare(
     digits, slices = slice_digits(config), weight_slices(config)
     arrived = [w for w in bench.written if w[1] != Opcode.LOAD_WEIGHTS or w[2] == slices - 1]
     assert [
-        (cycle, kind, bank if kind in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else 0, at) for cycle, kind,
-        bank, at, _ in arrived
+        (cycle, kind, bank if kind in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else 0, at)
+        for cycle, kind, bank, at, _ in arrived
     ] == [tuple(word) for word in trace.words_written]
     expected: list[tuple[Opcode, int]] = []
     for d in descriptors:
@@ -208,6 +210,51 @@ def test_runs_longer_than_the_longest_burst(latency: int, interval: int) -> None
     assert [beats for _, address, beats in bursts.reads if address >= BASES[Region.INPUT]] == [64, 256, 190]
     assert [beats for _, _, beats in bursts.writes] == [32, 256, 222]
     run_and_compare(config, descriptors, seed=-1, latency=latency, interval=interval)
+
+
+@pytest.mark.parametrize("number", range(len(TIMINGS)))
+@pytest.mark.parametrize("name", [name for name in CONFIGS if CONFIGS[name].affine])
+def test_residual_words_at_any_pace(name: str, number: int) -> None:
+    latency, interval, seed = TIMINGS[number]
+    run_and_compare(CONFIGS[name], [*residuals(CONFIGS[name]), End()], seed=seed, latency=latency, interval=interval)
+
+
+def test_a_residual_store_waits_for_post_processing_word_by_word() -> None:
+    config = SMALL.replace(affine=True, residual_words=8)  # 24 bits a word, two of them in a beat
+    bench = Bench(config)
+    bench.around.known["residual_read"] = [int(cycle % 4 == 0) for cycle in range(100)]
+    store = feature_map(config, Opcode.STORE_RESIDUAL, 1, 5, 1, region=Region.OUTPUT)
+    bench.program([store, End()])
+
+    async def process(ctx: SimulatorContext) -> None:
+        await bench.start(ctx)
+        await bench.until_idle(ctx)
+        await bench.cycle(ctx)
+
+    bench.simulate(process)
+    # 16 beats from 1 to 16, act in 18, words wanted from 19 on; the last word is alone in its beat.
+    assert bench.read == [(20, 0, 0), (24, 0, 1), (28, 0, 2), (32, 0, 3), (36, 0, 4)]
+    assert bench.memory.given == [27, 35, 39]
+    assert bench.records[0] == [0, 41, 3, 0, 0, 13, 5, Opcode.STORE_RESIDUAL]
+
+
+def test_settings_do_not_outlive_their_program() -> None:
+    config = SMALL.replace(affine=True, residual_words=8)
+    bench = Bench(config)
+    lists: dict[int, list[Descriptor]] = {LIST: [Post(shift=9, res_end=5), Compute(), End()], 0x800: [Compute(), End()]}
+    for at, descriptors in lists.items():
+        bench.program(descriptors, at=at)
+
+    async def process(ctx: SimulatorContext) -> None:
+        for at in lists:
+            await bench.start(ctx, at=at)
+            await bench.until_idle(ctx)
+
+    bench.simulate(process)
+    assert [(fields["shift"], fields["res_end"], fields["res_rows"]) for fields in bench.pushed] == [
+        (9, 5, 1),
+        (0, 0, 0),
+    ]
 
 
 def test_packed_weights_are_decoded() -> None:

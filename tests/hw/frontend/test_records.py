@@ -11,6 +11,31 @@ from setun_hw.frontend.records import Records
 CONFIG = Config(name="records", queue_depth=2, counter_records=6)
 
 
+def test_every_opcode_fits() -> None:
+    config = CONFIG.replace(affine=True, residual_words=2, counter_records=len(Opcode))
+    dut: Any = Records(config)
+
+    async def process(ctx: SimulatorContext) -> None:
+        for index, opcode in enumerate(Opcode):
+            ctx.set(dut.front.valid, 1)
+            ctx.set(dut.front.index, index)
+            ctx.set(dut.front.opcode, opcode)
+            await ctx.tick()
+        ctx.set(dut.front.valid, 0)
+        ctx.set(dut.word, 7)
+        found = []
+        for index in range(len(Opcode)):
+            ctx.set(dut.record, index)
+            await ctx.tick()
+            found.append(Opcode(ctx.get(dut.data)))
+        assert found == list(Opcode)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(process)
+    simulator.run()
+
+
 def test_both_sources_at_once_and_what_is_beyond_the_memory() -> None:
     dut: Any = Records(CONFIG)
 

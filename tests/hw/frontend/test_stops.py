@@ -7,10 +7,10 @@ import pytest
 from amaranth.sim import SimulatorContext
 
 from setun_hw.config import Config
-from setun_hw.descriptor import SIZE, VERSION, Compute, Descriptor, End, Opcode, Region, Transfer
+from setun_hw.descriptor import SIZE, VERSION, Compute, Descriptor, End, Opcode, Post, Region, Transfer
 from setun_hw.error_codes import ErrorCode
 from setun_hw.frontend.axi import SLVERR
-from tests.hw.frontend.bench import BASES, LIST, Bench, complete
+from tests.hw.frontend.bench import BASES, LIST, RECORD, Bench, complete
 
 CONFIG = Config(
     name="stops",
@@ -26,6 +26,8 @@ CONFIG = Config(
     axi_data_bits=32,
     counter_records=16,
 )
+AFFINE = CONFIG.replace(affine=True, residual_words=48)
+STORES = (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
 INPUT = {"region": Region.INPUT}
 GOOD: list[Descriptor] = [
     complete(CONFIG, Transfer(opcode=Opcode.LOAD_ACTIVATIONS, words=12, rows=3, row_words=4, strip_rows=2, **INPUT)),
@@ -42,9 +44,9 @@ AGAIN = 0x800
 def transfer(opcode: Opcode = Opcode.LOAD_ACTIVATIONS, **changes: int) -> Transfer:
     """A good transfer, spoilt by ``changes`` after its beats were counted."""
     fields: dict[str, int] = {"words": 4, "region": Region.INPUT}
-    if opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.STORE_ACTIVATIONS):
+    if opcode not in (Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS):
         fields |= {"words": 12, "rows": 3, "row_words": 4, "strip_rows": 2}
-        fields["region"] = Region.OUTPUT if opcode is Opcode.STORE_ACTIVATIONS else Region.INPUT
+        fields["region"] = Region.OUTPUT if opcode in STORES else Region.INPUT
     good = complete(CONFIG, Transfer(opcode=opcode, **fields))
     return Transfer(opcode=opcode, **{**{name: getattr(good, name) for name in Transfer.LAYOUT}, **changes})
 
@@ -90,9 +92,10 @@ def stop(
     watchdog: int = 0,
     ragged: int | None = None,
     latency: int = 5,
+    config: Config = CONFIG,
 ) -> Bench:
     """Run a program that must stop so, then a good one."""
-    bench = Bench(CONFIG, latency=latency, ragged=None if ragged is None else random.Random(ragged))
+    bench = Bench(config, latency=latency, ragged=None if ragged is None else random.Random(ragged))
     data = b"".join(d if isinstance(d, bytes) else d.pack() for d in program)
     bench.memory.fill(BASES[Region.PROGRAM] + LIST, data)
     bench.memory.fill(BASES[Region.INPUT], bytes(range(256)) * 16)
@@ -128,8 +131,12 @@ def stop(
         (raw(GOOD[0], 9, 1, mend=False), ErrorCode.BAD_CHECK),
         (bytes(SIZE), ErrorCode.BAD_CHECK),
         (raw(GOOD[0], 0, int(Opcode.LOAD_ACTIVATIONS) | VERSION + 1 << 8, mend=True), ErrorCode.BAD_VERSION),
-        (raw(GOOD[0], 0, 6 | VERSION << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (transfer(Opcode.LOAD_RESIDUAL), ErrorCode.BAD_OPCODE),
+        (transfer(Opcode.STORE_RESIDUAL), ErrorCode.BAD_OPCODE),
+        (Post(), ErrorCode.BAD_OPCODE),
         (raw(GOOD[0], 0, 255 | VERSION << 8, mend=True), ErrorCode.BAD_OPCODE),
+        (Compute(affine=1), ErrorCode.BAD_FIELD),
+        (Compute(residual_write=1), ErrorCode.BAD_FIELD),
         (transfer(rows=0), ErrorCode.BAD_FIELD),
         (transfer(strip_rows=0), ErrorCode.BAD_FIELD),
         (transfer(row_words=0), ErrorCode.BAD_FIELD),
@@ -161,17 +168,50 @@ def test_malformed_descriptors(spoilt: Descriptor | bytes, code: ErrorCode) -> N
     assert len(bench.pushes) == 1
 
 
+@pytest.mark.parametrize("opcode", [Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"rows": 0}, ErrorCode.BAD_FIELD),
+        ({"strip_rows": 0}, ErrorCode.BAD_FIELD),
+        ({"row_words": 0}, ErrorCode.BAD_FIELD),
+        ({"packed": 1}, ErrorCode.BAD_FIELD),
+        ({"offset": 2}, ErrorCode.BAD_FIELD),
+        ({"words": 13}, ErrorCode.BAD_FIELD),
+        ({"beats": 11}, ErrorCode.BAD_FIELD),
+        ({"beats": 13}, ErrorCode.BAD_FIELD),
+        ({"base": 45}, ErrorCode.OUT_OF_RANGE),
+        ({"base": 41}, ErrorCode.OUT_OF_RANGE),
+        ({"strip_rows": 1}, ErrorCode.OUT_OF_RANGE),
+    ],
+)
+def test_malformed_residual_transfers(opcode: Opcode, changes: dict[str, int], code: ErrorCode) -> None:
+    bench = stop([Post(), Compute(affine=1), transfer(opcode, **changes), End()], code, 2, config=AFFINE)
+    assert len(bench.pushes) == 1
+    places = {(bank, at) for _, kind, bank, at, _ in bench.written if kind == Opcode.LOAD_RESIDUAL}
+    assert places <= set(bench.residuals)
+    assert {(bank, at) for _, bank, at in bench.read[:-12]} <= set(bench.residuals)  # 12 are the good program's
+
+
+def test_the_first_opcode_beyond_the_last() -> None:
+    beyond = raw(GOOD[0], 0, max(Opcode) + 1 | VERSION << 8, mend=True)
+    stop([Post(), beyond, End()], ErrorCode.BAD_OPCODE, 1, config=AFFINE)
+
+
 def test_nothing_is_written_outside_the_memory() -> None:
     bench = stop([transfer(base=57), End()], ErrorCode.OUT_OF_RANGE, 0)
     assert all(at < CONFIG.activation_words for _, _, _, at, _ in bench.written)
 
 
-@pytest.mark.parametrize("opcode", [Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS, Opcode.LOAD_ACTIVATIONS])
+@pytest.mark.parametrize(
+    "opcode", [Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS, Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL]
+)
 def test_errors_of_reads(opcode: Opcode) -> None:
     def prepare(bench: Bench) -> None:
         bench.memory.errors[BASES[Region.INPUT] + 8] = SLVERR
 
-    stop([GOOD[1], transfer(opcode), End()], ErrorCode.AXI_READ, 1, prepare=prepare)
+    config = AFFINE if opcode is Opcode.LOAD_RESIDUAL else CONFIG
+    stop([GOOD[1], transfer(opcode), End()], ErrorCode.AXI_READ, 1, prepare=prepare, config=config)
 
 
 def test_errors_of_descriptor_reads() -> None:
@@ -186,6 +226,8 @@ def test_errors_of_writes() -> None:
         bench.memory.errors[BASES[Region.OUTPUT] + 4] = SLVERR
 
     stop(GOOD, ErrorCode.AXI_WRITE, 1, prepare=prepare)
+    residual = [Post(), transfer(Opcode.STORE_RESIDUAL), End()]
+    stop(residual, ErrorCode.AXI_WRITE, 1, prepare=prepare, config=AFFINE)
 
 
 @pytest.mark.parametrize("ragged", [None, 1])
@@ -235,6 +277,58 @@ def test_a_dependency_that_never_comes_true_is_a_timeout() -> None:
         bench.groups_limit = 3
 
     stop([GOOD[0], transfer(after=4), End()], ErrorCode.TIMEOUT, 1, prepare=prepare, watchdog=200)
+
+
+@pytest.mark.parametrize("wanted", [Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL])
+def test_post_processing_at_the_residual_memories_is_progress(wanted: Opcode) -> None:
+    bench = Bench(AFFINE, latency=2)
+    # The port that the transfer waits for; the other one is free.
+    line = "residual_write" if wanted is Opcode.LOAD_RESIDUAL else "residual_read"
+    bench.around.known[line] = [0] * 400 + [1] * 1000
+    bench.program([transfer(wanted), End()])
+
+    async def process(ctx: SimulatorContext) -> None:
+        await bench.start(ctx, watchdog=50)
+        await bench.until_idle(ctx)
+        await bench.cycle(ctx)
+        assert ctx.get(bench.dut.status.done)
+
+    bench.simulate(process)
+    assert bench.records[0][RECORD.index("wait_port")] > 300
+
+
+@pytest.mark.parametrize("ragged", [None, 5])
+@pytest.mark.parametrize("at", [1, 34, 38, 41, 44, 60, 100, 138, 142, 145, 147, 150, 163, 175])
+def test_soft_reset_in_the_midst_of_residual_transfers(at: int, ragged: int | None) -> None:
+    long = {"words": 60, "rows": 2, "row_words": 30, "strip_rows": 1}
+    program = [
+        complete(AFFINE, transfer(Opcode.LOAD_RESIDUAL, **long)),
+        complete(AFFINE, transfer(Opcode.STORE_RESIDUAL, **long)),
+        Post(shift=3),
+        *GOOD,
+    ]
+    # The residual memories' ports are free now and then only, the rest of the surroundings is calm.
+    bench = Bench(AFFINE, latency=6, ragged=None if ragged is None else random.Random(ragged))
+    rng = random.Random(at)
+    for line in ("residual_write", "residual_read"):
+        bench.around.known[line] = [rng.randrange(2) for _ in range(3000)]
+    bench.program(program)
+    bench.memory.fill(BASES[Region.INPUT], bytes(range(256)))
+
+    async def process(ctx: SimulatorContext) -> None:
+        dut = bench.dut
+        await bench.start(ctx)
+        for _ in range(at):
+            await bench.cycle(ctx)
+        ctx.set(dut.reset, 1)
+        await bench.cycle(ctx)
+        ctx.set(dut.reset, 0)
+        assert ctx.get(dut.status.draining)
+        await bench.until_idle(ctx, limit=200)
+        assert bench.memory.quiet
+        await finish(ctx, bench)
+
+    bench.simulate(process)
 
 
 @pytest.mark.parametrize("ragged", [None, 5])
