@@ -82,11 +82,23 @@ def observed(config: Config, positive: Bits, negative: Bits) -> Switching:
     """
     if config.encoding is Encoding.TERNARY:
         return _ternary(datapath.dot_product(config), positive, negative)
-    zero = ~(positive | negative)
     # rails: plus, not minus; binary2: the bits of product + 2, which is 1, 2 or 3
-    bits = [positive, ~negative] if config.encoding is Encoding.RAILS else [~zero, ~negative, np.zeros_like(zero)]
+    bits = [positive, ~negative]
+    if config.encoding is Encoding.BINARY2:
+        bits = [positive | negative, ~negative, np.zeros_like(positive)]
+    return _binary(config, bits)
+
+
+def of_products(config: Config, products: NDArray[np.int64]) -> Switching:
+    """Switching for given products, (lanes, steps), successive steps side by side; a multiple of 64 steps."""
+    if config.encoding is not Encoding.BINARY2:
+        return observed(config, pack(products > 0), pack(products < 0))
+    return _binary(config, [pack((products + 2 >> bit & 1).astype(bool)) for bit in range(3)])
+
+
+def _binary(config: Config, bits: list[Bits]) -> Switching:
     tree = tree_of(config)
-    ones = np.full(positive.shape[1], ~np.uint64(0))
+    ones = np.full(bits[0].shape[1], ~np.uint64(0))
     wires: dict[int, Bits] = {HIGH: ones}
     wires |= {wire: bits[wire % len(bits)][wire // len(bits)] for wire in range(tree.inputs)}
     found: Counts = {}
