@@ -21,8 +21,9 @@ def comparison(results: dict[Encoding, Result]) -> Comparison:
 def test_every_encoding_in_every_technology_that_can_build_it(comparison: Comparison) -> None:
     names = [(one.technology.name, one.name) for one in comparison.candidates]
     plain = ["ternary (binary gates)", "rails", "binary2"]
-    assert names == [("ptm32", "ternary (native cells)")] + [("ptm32", n) for n in plain] + [("fdsoi28", n) for n in
-    plain]
+    assert names == [("ptm32", "ternary (native cells)")] + [("ptm32", n) for n in plain] + [
+        ("fdsoi28", n) for n in plain
+    ]
     assert comparison.primary == "ptm32"
 
 

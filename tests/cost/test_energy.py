@@ -65,7 +65,9 @@ def test_without_a_product_nothing_of_the_datapath_switches() -> None:
 def test_clock_external_memory_and_multipliers_by_hand(results: dict[Encoding, Result]) -> None:
     result, numbers = results[Encoding.RAILS], technology("fdsoi28")
     found = energy(result, numbers, memory=technology("lpddr4"))
-    assert found.components["clock"] == pytest.approx(found.structure.flip_flops * result.cycles * (4.43 + 1.0 * 0.9**2))
+    assert found.components["clock"] == pytest.approx(
+        found.structure.flip_flops * result.cycles * (4.43 + 1.0 * 0.9**2)
+    )
     bits = 8 * (result.traffic.read_bytes + result.traffic.written_bytes)
     assert found.components["external memory"] == pytest.approx(bits * 8000)
     activity = result.layers[0].activity

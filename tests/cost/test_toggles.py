@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.cost.networks import SMALL, simulated
 
 from setun_hw.config import Encoding
 from setun_sim.cost.energy import energy
@@ -10,6 +9,7 @@ from setun_sim.cost.errors import CostError
 from setun_sim.cost.switching import expected, of_products
 from setun_sim.cost.technology import technology
 from setun_sim.cost.toggles import toggles
+from tests.cost.networks import SMALL, simulated
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))
@@ -37,7 +37,7 @@ def test_samples_that_never_change_switch_nothing() -> None:
 
 
 def test_wide_products_of_radix_four_switch_all_their_bits() -> None:
-    """Products alternate between -2 and 4 (0 and 6 with the offset): two of three bits toggle, the mean of two is a half."""
+    """Products alternate between -2 and 4, so 0 and 6 with the offset: of the two lower bits one toggles."""
     config = SMALL.replace(encoding="binary2")
     found = of_products(config, np.tile([-2, 4], (config.lanes, 32)))
     assert found.switches["product"] == pytest.approx(config.lanes / 2)

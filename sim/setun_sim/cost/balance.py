@@ -10,7 +10,7 @@ from setun_sim.cost.ledger import OUTSIDE, switch_energy
 
 @dataclass(frozen=True, kw_only=True)
 class BreakEven:
-    """A knob at which native ternary and the best binary candidate are even. ``even`` is None where no value does it."""
+    """A knob at which native ternary and the best binary candidate are even; ``even`` is None if no value does."""
 
     name: str
     meaning: str
@@ -70,9 +70,10 @@ def break_even(ternary: Side, rivals: Sequence[Side]) -> tuple[BreakEven, ...]:
     ours, theirs = ternary.transistors["adder tree"], min(rival.transistors["adder tree"] for rival in rivals)
     found.append(
         BreakEven(
-            name="full adder, transistors", unit="ternary / binary", actual=cell / gate, even=cell / gate * theirs / ours,
-            meaning="cost ratio of a ternary to a binary full adder at which both adder trees have as many transistors, "
-            "other ternary adder cells in proportion", wins=ours < theirs,
+            name="full adder, transistors", unit="ternary / binary", actual=cell / gate,
+            even=cell / gate * theirs / ours,
+            meaning="cost ratio of a ternary to a binary full adder at which both adder trees have as many "
+            "transistors, other ternary adder cells in proportion", wins=ours < theirs,
         )
     )  # fmt: skip
     energies = [_full_adder(technology, section) for section in ("cells", "gates")]
@@ -108,8 +109,9 @@ def break_even(ternary: Side, rivals: Sequence[Side]) -> tuple[BreakEven, ...]:
             BreakEven(
                 name="static power at the middle level", unit="nW of a full adder", actual=static,
                 even=even if even > 0 else None,
-                meaning="power of a ternary full adder with its outputs at the middle level, other cells in proportion, at "
-                "which both take the same energy for an inference", wins=ternary.energy.total_fj < least,
+                meaning="power of a ternary full adder with its outputs at the middle level, other cells in "
+                "proportion, at which both take the same energy for an inference",
+                wins=ternary.energy.total_fj < least,
             )
         )  # fmt: skip
     return tuple(found)

@@ -86,7 +86,7 @@ def _energy(energy: Energy) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All candidates, and what decides between the native ternary one and the best binary one of the same technology."""
+    """All candidates, and what decides between native ternary and the best binary one of the same technology."""
 
     program: str
     configuration: str
@@ -103,7 +103,7 @@ class Comparison:
         return [one for one in self.candidates if one.technology.name == technology]
 
     def pair(self, technology: str) -> tuple[Candidate, Candidate] | None:
-        """Native ternary and, of the binary candidates, the one with the least energy, of a technology that has both."""
+        """Native ternary, and the binary candidate with the least energy, of a technology that has both."""
         ternary = [one for one in self.of(technology) if one.native]
         binary = self.binary(technology)
         if not ternary or not binary:
@@ -157,8 +157,8 @@ class Comparison:
             "radix_economy": dict(self.radix_economy),
             "break_even": [one.to_json() for one in self.break_even],
             "tornado": [one.to_json() for one in self.tornado],
-            "note": "Candidates of different technologies stand side by side for orientation: their unit costs come from "
-            "different sources and must not be divided by each other.",
+            "note": "Candidates of different technologies stand side by side for orientation: their unit costs come "
+            "from different sources and must not be divided by each other.",
         }
 
 

@@ -91,9 +91,7 @@ class Ledger:
         if coefficient:
             self.sums.setdefault(component, Sum()).add(factors, coefficient)
 
-    def switch(
-        self, component: str, kind: str, switches: float, *, cell: bool = False, times: Factors = ()
-    ) -> None:
+    def switch(self, component: str, kind: str, switches: float, *, cell: bool = False, times: Factors = ()) -> None:
         """Switches of a binary gate, or of a native ternary cell: its own energy, else that of its transistors.
 
         ``times`` are further numbers that multiply them.

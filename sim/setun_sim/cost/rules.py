@@ -82,6 +82,8 @@ _MOVES = {
     Opcode.LOAD_PARAMETERS: "parameter memory write",
     Opcode.LOAD_ACTIVATIONS: "activation memory write",
     Opcode.STORE_ACTIVATIONS: "activation memory read",
+    Opcode.LOAD_RESIDUAL: "residual memory write",
+    Opcode.STORE_RESIDUAL: "residual memory read",
 }
 
 
@@ -160,6 +162,8 @@ def _post(ledger: Ledger, a: Activity, runs: int) -> None:
         "pooling": a.pool_comparisons / runs,
         "snapshot": (values + a.pool_comparisons / runs) / c.post,
         "codes": values,
+        "coefficient products": a.fixed_products / (4 if c.two_scale else 3) / runs,
+        "additions and bounds": a.fixed_values / runs,
     }
     for block in ledger.structure.blocks:
         if block.name in times:
@@ -194,6 +198,9 @@ def _memories(ledger: Ledger, a: Activity, work: Work) -> None:
         elif memory.component == "weight memory":
             ledger.access(memory, "read", a.weight_reads / runs * memory.copies)
             ledger.access(memory, "write", work.moved.get("weight memory write", 0) * memory.copies)
+        elif memory.component == "residual memory":
+            ledger.access(memory, "read", a.residual_reads / runs + work.moved.get("residual memory read", 0))
+            ledger.access(memory, "write", a.residual_writes / runs + work.moved.get("residual memory write", 0))
         elif memory.component == "parameter memory":
             ledger.access(memory, "read", a.parameter_reads / runs)
             ledger.access(memory, "write", work.moved.get("parameter memory write", 0))

@@ -1,7 +1,9 @@
 """What an accelerator consists of: gates, ternary cells, flip-flops and memories, block by block.
 
-Counted from what the generator builds, without building it: adder trees by the very compression that draws them, ternary
-cells from the netlists of :mod:`setun_hw.cells.datapath`, the rest from the widths in the sources. Control is looked up in
+Counted from what the generator builds, without building it: adder trees by the very compression that draws them,
+ternary
+cells from the netlists of :mod:`setun_hw.cells.datapath`, the rest from the widths in the sources. Control is looked
+up in
 a table of synthesised netlists. ``tests/cost/test_structure.py`` holds all of it to netlists of whole accelerators.
 """
 
@@ -21,6 +23,7 @@ from setun_sim.cost.trees import product_gates, tree_of
 #: parts of an accelerator, in the order of reports; the last four have no blocks of their own
 COMPONENTS = (
     "multipliers", "adder tree", "accumulator", "comparator", "activation memory", "weight memory", "parameter memory",
+    "fixed point", "residual memory",
     "control", "wires", "clock", "leakage", "external memory",
 )  # fmt: skip
 
@@ -54,7 +57,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """An accelerator's parts. ``native``: its ternary datapath is of ternary cells, not of binary gates on two rails."""
+    """An accelerator's parts; if ``native``, its ternary datapath is of ternary cells, not of binary gates."""
 
     config: Config
     native: bool
@@ -139,11 +142,15 @@ def structure(config: Config, *, native: bool = False) -> Structure:
     if native and config.encoding is not Encoding.TERNARY:
         raise ValueError(f"native cells need encoding ternary, not {config.encoding}")
     control, note = control_gates(config)
+    notes = [note] if note else []
+    if config.affine:
+        notes.append("the fixed-point unit is counted from its widths, not from a netlist")
     builder = _Builder(config, native)
     blocks = [
         *builder.array(),
         *builder.post(),
         *builder.memory_logic(),
+        *builder.fixed_point(),
         Block(name="control", component="control", copies=1, gates=control, cells={}),
     ]
     return Structure(
@@ -151,7 +158,7 @@ def structure(config: Config, *, native: bool = False) -> Structure:
         native=native,
         blocks=tuple(blocks),
         memories=tuple(memories(config)),
-        notes=(note,) if note else (),
+        notes=tuple(notes),
     )
 
 
@@ -163,11 +170,25 @@ def memories(config: Config) -> list[Memory]:
     )
     slices, rest = divmod(config.rows * config.lanes, digits)
     found = [
-        Memory(name="activation banks", component="activation memory", copies=config.strips, words=config.activation_words, width=config.word_bits),
-        Memory(name="weight slices", component="weight memory", copies=slices, words=config.weight_words, width=2 * digits),
-        Memory(name="parameters", component="parameter memory", copies=1, words=config.parameter_words, width=config.parameter_word_bits),
+        Memory(
+            name="activation banks", component="activation memory", copies=config.strips,
+            words=config.activation_words, width=config.word_bits,
+        ),
+        Memory(
+            name="weight slices", component="weight memory", copies=slices, words=config.weight_words,
+            width=2 * digits,
+        ),
+        Memory(
+            name="parameters", component="parameter memory", copies=1, words=config.parameter_words,
+            width=config.parameter_word_bits,
+        ),
         Memory(name="counter records", component="control", copies=1, words=config.counter_records, width=256),
     ]  # fmt: skip
+    if config.affine:
+        found.append(Memory(
+            name="residuals", component="residual memory", copies=config.strips, words=config.residual_words,
+            width=config.residual_word_bits,
+        ))  # fmt: skip
     if rest:
         found.insert(
             2,
@@ -207,6 +228,7 @@ class _Builder:
     def array(self) -> list[Block]:
         c = self.config
         rows = c.rows * c.strips
+        sums = rows * (2 if c.two_scale else 1)
         if self.ternary:
             tally = Counter(datapath.dot_product(c).tally())
             multipliers = tally.pop("multiplier")
@@ -214,7 +236,7 @@ class _Builder:
             return [
                 self.block("products", "multipliers", rows, {}, {"multiplier": multipliers}),
                 self.block("adder tree", "adder tree", rows, {}, tally),
-                self.block("accumulator", "accumulator", rows, {}, datapath.accumulator(c).tally()),
+                self.block("accumulator", "accumulator", sums, {}, datapath.accumulator(c).tally()),
             ]
         bits, tree = c.accumulator_bits, Counter(tree_of(c).tally())
         tree["flip_flop"] += sum_width(c)
@@ -227,7 +249,7 @@ class _Builder:
                 "products", "multipliers", rows, {k: n * c.lanes for k, n in product_gates(c.encoding).items()}, {}
             ),
             self.block("adder tree", "adder tree", rows, tree, {}),
-            self.block("accumulator", "accumulator", rows, accumulator, {}),
+            self.block("accumulator", "accumulator", sums, accumulator, {}),
         ]
 
     def post(self) -> list[Block]:
@@ -283,4 +305,21 @@ class _Builder:
             self.block("parameter word", "parameter memory", 1, *parameters),
             self.block("code digits", "parameter memory", 1, *codes),
             self.block("code planes", "parameter memory", 1, *planes),
+        ]
+
+    def fixed_point(self) -> list[Block]:
+        """Multiplications of sum, residual and slope by a coefficient, and what is added and compared around them."""
+        c = self.config
+        if not c.affine:
+            return []
+        sums, factor, width = c.accumulator_bits, c.coefficient_bits, c.accumulator_bits + c.coefficient_bits
+        channels = c.strips * c.post
+        products = factor * (sums * (3 if c.two_scale else 2) + c.residual_bits)
+        rows = 4 if c.two_scale else 3
+        product = {"and2": products, "full_adder": products - rows * factor, "flip_flop": rows * width}
+        # b, b0 or b1, half a unit, the residual's share; pivot, two saturations and a clamp of two bounds
+        rest = {"full_adder": 4 * width, "carry": 5 * width, "mux2": 10 * width, "flip_flop": 8 * width}
+        return [
+            self.block("coefficient products", "fixed point", channels, product, {}),
+            self.block("additions and bounds", "fixed point", channels, rest, {}),
         ]

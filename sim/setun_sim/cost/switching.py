@@ -1,6 +1,7 @@
 """How often the wires of a dot product switch: its netlist, evaluated on many steps at once.
 
-Steps are the bits of 64-bit words, so that one operation evaluates a gate for 64 of them; step k + 1 follows step k. The
+Steps are the bits of 64-bit words, so that one operation evaluates a gate for 64 of them; step k + 1 follows step k.
+The
 operands are real ones (:mod:`setun_sim.cost.toggles`) or, for a density of non-zero products, a fixed random sample.
 """
 

@@ -1,4 +1,4 @@
-"""Technologies as data: files of numbers, each with unit, status and source, refused when anything about them is unclear."""
+"""Technologies as data: files of numbers, each with unit, status and source, refused when one is unclear."""
 
 import dataclasses
 import tomllib

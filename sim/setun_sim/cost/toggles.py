@@ -1,6 +1,7 @@
 """Switching of the dot products on the network's real operands, step by step as the hardware takes them.
 
-The golden interpreter runs one run of real samples and is watched; some rows of the array and some successive pixels of every
+The golden interpreter runs one run of real samples and is watched; some rows of the array and some successive pixels
+of every
 layer are evaluated in the netlist of the dot product.
 """
 
@@ -51,9 +52,7 @@ class _Watcher(golden.Observer):
         self._digits: list[NDArray[np.int64]] = []
         self._weights: list[NDArray[np.int64]] = []
 
-    def step(
-        self, index: int, x: NDArray[np.int64], w: NDArray[np.int64], padding: NDArray[np.bool_]
-    ) -> None:
+    def step(self, index: int, x: NDArray[np.int64], w: NDArray[np.int64], padding: NDArray[np.bool_]) -> None:
         """Keep a middle row of pixels of the first strip, and some rows of weights."""
         if len(self.found.get(index, [])) >= _GROUPS * _ROWS:
             return
@@ -64,7 +63,10 @@ class _Watcher(golden.Observer):
         """Evaluate the group: pixel after pixel, each with all its steps."""
         if not self._digits:
             return
-        digits, weights = np.stack(self._digits, 1), np.stack(self._weights)  # (pixels, steps, lanes), (steps, rows, lanes)
+        digits, weights = (
+            np.stack(self._digits, 1),
+            np.stack(self._weights),
+        )  # (pixels, steps, lanes), (steps, rows, lanes)
         self._digits, self._weights = [], []
         pixels = min(len(digits), -(-_STEPS // digits.shape[1]))
         for row in range(weights.shape[1]):

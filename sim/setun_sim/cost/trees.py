@@ -28,7 +28,8 @@ def product_gates(encoding: Encoding) -> dict[str, int]:
 class Tree:
     """Adders of a dot product in two's complement.
 
-    ``nodes`` are (gate, inputs, outputs), inputs before the gates that use them; wires 0 to ``inputs - 1`` come from the
+    ``nodes`` are (gate, inputs, outputs), inputs before the gates that use them; wires 0 to ``inputs - 1`` come from
+    the
     products, lane by lane.
     """
 

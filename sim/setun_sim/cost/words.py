@@ -14,7 +14,7 @@ def paragraph(comparison: "Comparison") -> str:
     ternary, binary = both
     ratio = ternary.energy.total_fj / binary.energy.total_fj
     sentences = [
-        f"In {ternary.technology.title}, where both sides are built of the same transistors, {comparison.program} takes "
+        f"In {ternary.technology.title}, {comparison.program} takes "
         f"{_energy(ternary)} an inference in native ternary logic and {_energy(binary)} as {binary.name}: "
         + _verdict(ratio, "energy")
     ]
@@ -22,8 +22,8 @@ def paragraph(comparison: "Comparison") -> str:
     logic, trees = figures["transistors"], figures["transistors: adder tree"]
     sentences.append(
         f"Its logic has {logic['ternary']:,.0f} transistors against {logic['binary']:,.0f} of the smaller binary one "
-        f"({logic['ternary'] / logic['binary']:.2f} times), its adder trees {trees['ternary'] / trees['binary']:.2f} times "
-        "as many."
+        f"({logic['ternary'] / logic['binary']:.2f} times), "
+        f"its adder trees {trees['ternary'] / trees['binary']:.2f} times as many."
     )
     wins = [
         w
@@ -76,12 +76,11 @@ def _binary_only(comparison: "Comparison") -> str:
 
 
 def _energy(one: "Candidate") -> str:
-    value, unit = one.energy.total_fj, "fJ"
-    for unit in ("fJ", "pJ", "nJ", "uJ", "mJ"):
-        if value < 1000:
-            break
+    value, units = one.energy.total_fj, ["fJ", "pJ", "nJ", "uJ", "mJ"]
+    while value >= 1000 and len(units) > 1:
         value /= 1000
-    return f"{value:.3g} {unit}"
+        units.pop(0)
+    return f"{value:.3g} {units[0]}"
 
 
 def _verdict(ratio: float, figure: str) -> str:
