@@ -45,8 +45,8 @@ class _Watched(Machine):
 
     found: Parameters | None = None
 
-    def read_parameters(self, d: Compute, *rest: Any) -> Parameters:
-        self.found = super().read_parameters(d, *rest)
+    def read_parameters(self, d: Compute, group: int, channels: int) -> Parameters:
+        self.found = super().read_parameters(d, group, channels)
         return self.found
 
 
