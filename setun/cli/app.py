@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from setun.cli import (
+    comparing,
     compiling,
     demonstrating,
     generating,
@@ -81,4 +82,6 @@ app.command("configs")(looking.configs)
 app.command("doctor")(looking.doctor)
 app.command("models")(modelling.models)
 app.command("ternarize")(ternarizing.ternarize)
+app.command("compare")(comparing.compare)
 app.command("report")(reporting.report)
+app.command("technologies")(comparing.technologies)

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from setun.cli.options import Interval, Json, Key, Latency, ProgramFile, print_json, working
+from setun.cli.options import (
+    Clock,
+    Interval,
+    Json,
+    Key,
+    Latency,
+    MemoryName,
+    ProgramFile,
+    print_json,
+    working,
+)
 
 
 def run(
@@ -56,32 +66,55 @@ def simulate(
         Path | None,
         typer.Option("--trace", metavar="T.json", help="Write a timeline for ui.perfetto.dev.", show_default=False),
     ] = None,
+    technology: Annotated[
+        str | None,
+        typer.Option(
+            "--technology", metavar="NAME|FILE.toml", help="For energy.", show_default="22fdx, where there are inputs"
+        ),
+    ] = None,
+    memory: MemoryName = "lpddr4",
+    clock: Clock = None,
     latency: Latency = 8,
     interval: Interval = 1,
     key: Key = "x",
     json: Json = False,
 ) -> None:
-    """Show cycles, utilisation, stalls and traffic by layer.
+    """Show cycles, utilisation, stalls, traffic and energy by layer.
 
-    With inputs, also the activity counts that the real data cause.
+    With inputs, also the activity that the real data cause and the energy it takes; --technology without inputs
+    draws a random one.
 
     \b
     Example: setun simulate net.setun --latency 40
     """
     from setun.arrays import load_array
+    from setun.costs import energy_text
     from setun.files import replacing
     from setun_compiler.container import load
     from setun_sim import simulate as run_simulation
     from setun_sim import trace as tracing
+    from setun_sim.cost import technology as find
+    from setun_sim.report.energies import energy_section
+    from setun_sim.report.priced import priced
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
     with working(f"simulating {program}"):
-        result = run_simulation(compiled, samples, latency=latency, interval=interval)
+        if samples is None and technology is None:
+            result, energy = run_simulation(compiled, None, latency=latency, interval=interval), None
+        else:
+            result, energy = priced(
+                compiled, samples, find(technology or "22fdx"), memory=find(memory), clock_mhz=clock, latency=latency,
+                interval=interval,
+            )  # fmt: skip
     if trace is not None:
         with replacing(trace) as temporary:
             tracing.write(result, temporary)
     if json:
-        print_json(result.to_json())
-    else:
-        typer.echo(result.to_text())
+        costs = {} if energy is None else {"random_inputs": samples is None, "energy": energy_section(energy)}
+        print_json({**result.to_json(), **costs})
+        return
+    typer.echo(result.to_text())
+    if energy is not None:
+        whose = " of random inputs" if samples is None else ""
+        typer.echo(f"\nenergy of an input{whose}\n{energy_text(energy)}")

@@ -1,6 +1,5 @@
 """The report's one document: plain values with stable keys and units in their names."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,18 +8,16 @@ from numpy.typing import ArrayLike
 
 from setun_compiler import host
 from setun_compiler.program import Program
-from setun_sim.cost.energy import Energy, energy
-from setun_sim.cost.errors import CostError
+from setun_sim.cost.energy import Energy
 from setun_sim.cost.technology import Technology
+from setun_sim.report.comparison import comparison_of, comparison_section
 from setun_sim.report.energies import energy_section, technology_section
 from setun_sim.report.histograms import histograms
 from setun_sim.report.memory_map import memory_maps
-from setun_sim.simulation import Result, simulate
+from setun_sim.report.priced import priced
+from setun_sim.simulation import Result
 from setun_sim.timeline import DEFAULT_INTERVAL, DEFAULT_LATENCY
 from setun_sim.verify.verify import random_samples
-
-#: causes of cycles without a step, in the order of the stacked bars
-STALLS = ("idle", "load", "drain", "store", "pipeline")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +57,11 @@ def report(
     SetunError
         When samples do not fit the program, the program is malformed, or the clock is no positive number.
     """
-    if clock_mhz is not None and not 0 < clock_mhz < math.inf:
-        raise CostError(f"clock must be a positive number of MHz, not {clock_mhz:g}")
     given = samples is not None
     inputs = np.asarray(samples if samples is not None else random_samples(program, program.images))
-    result = simulate(program, inputs, latency=latency, interval=interval)
-    priced = energy(result, technology, memory=memory, clock_mhz=clock_mhz)
+    result, cost = priced(
+        program, inputs, technology, memory=memory, clock_mhz=clock_mhz, latency=latency, interval=interval
+    )
     first = host.encode(program, inputs[: program.images])[0].tobytes()
     document = {
         "network": _network(program),
@@ -73,15 +69,16 @@ def report(
             **program.config.to_dict(),
             "multipliers": program.config.multipliers,
         },
-        "run": _run(result, priced, images=len(inputs), given=given),
+        "run": _run(result, cost, images=len(inputs), given=given),
         "layers": _layers(result),
         "roofline": roofline(result),
-        "energy": energy_section(priced),
+        "energy": energy_section(cost),
         "memories": [found.to_json() for found in memory_maps(result)],
         "histograms": [found.to_json() for found in histograms(program, first)],
-        "technology": technology_section(priced),
+        "comparison": comparison_section(comparison_of(result, technology, memory, clock_mhz)),
+        "technology": technology_section(cost),
     }
-    return Report(document=document, result=result, energy=priced)
+    return Report(document=document, result=result, energy=cost)
 
 
 def _network(program: Program) -> dict[str, Any]:
@@ -105,9 +102,9 @@ def _network(program: Program) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _run(result: Result, priced: Energy, *, images: int, given: bool) -> dict[str, Any]:
+def _run(result: Result, cost: Energy, *, images: int, given: bool) -> dict[str, Any]:
     per_run = result.program.images
-    seconds = result.cycles / (priced.clock_mhz * 1e6)
+    seconds = result.cycles / (cost.clock_mhz * 1e6)
     return {
         "images": images,
         "random_inputs": not given,
@@ -117,7 +114,7 @@ def _run(result: Result, priced: Energy, *, images: int, given: bool) -> dict[st
         "between_layers_cycles": result.cycles - sum(layer.cycles for layer in result.layers),
         "latency_cycles": result.latency,
         "interval_cycles": result.interval,
-        "clock_mhz": priced.clock_mhz,
+        "clock_mhz": cost.clock_mhz,
         "seconds": seconds,
         "inputs_per_second": per_run / seconds if seconds else 0.0,
         "utilisation": result.utilisation,

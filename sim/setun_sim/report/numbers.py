@@ -23,9 +23,8 @@ def shown(value: float | None, kind: str) -> str:
     Parameters
     ----------
     kind:
-        ``count`` (all digits), ``share`` (percent), ``plain`` (three significant digits), ``times`` (a factor), or a
-        unit
-        the value is in: ``fj``, ``seconds``, ``mw``, ``mhz``, ``ps``, ``hertz``, ``um2``.
+        ``count`` (all digits), ``share`` (percent), ``plain`` (three significant digits), ``times`` (a factor), or
+        the unit of the value: ``fj``, ``seconds``, ``mw``, ``mhz``, ``ps``, ``hertz``, ``um2``.
     """
     if value is None:
         return NOTHING

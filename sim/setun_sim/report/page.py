@@ -8,15 +8,22 @@ import jinja2
 from markupsafe import Markup
 
 from setun_sim.report import charts
-from setun_sim.report.bars import Part, bar
-from setun_sim.report.content import STALLS
+from setun_sim.report.bars import Part, bar, span
 from setun_sim.report.drawing import element, shortened
 from setun_sim.report.energies import GROUPS
 from setun_sim.report.numbers import NOTHING, at, shown
 
+#: causes of cycles without a step, in the order of the stacked bars
+STALLS = ("idle", "load", "drain", "store", "pipeline")
+
 
 def page(document: dict[str, Any]) -> str:
-    """The page; every number in it is one of the document, which it carries as JSON."""
+    """The report's page."""
+    return render("report.html", document)
+
+
+def render(template: str, document: dict[str, Any]) -> str:
+    """A page; every number in it is one of the document, which it carries as JSON."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("setun_sim.report", "templates"),
         autoescape=True,
@@ -24,10 +31,11 @@ def page(document: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(
-        document=document,
+    environment.globals.update(
+        d=document,
         num=partial(number, document),
         bar=partial(_bar, document),
+        span=partial(span, document),
         charts=charts,
         embedded=embedded(document),
         groups=tuple(GROUPS),
@@ -35,6 +43,7 @@ def page(document: dict[str, Any]) -> str:
         short=shortened,
         css=Markup(environment.get_template("report.css").render()),
     )
+    return environment.get_template(template).render()
 
 
 def number(document: dict[str, Any], kind: str, *path: str | int) -> Markup:

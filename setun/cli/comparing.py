@@ -1,0 +1,97 @@
+"""``setun compare`` and ``setun technologies``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from setun.cli.options import (
+    Clock,
+    InputFile,
+    Interval,
+    Json,
+    Key,
+    Latency,
+    MemoryName,
+    ProgramFile,
+    print_json,
+    working,
+)
+
+
+def compare(
+    program: ProgramFile,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.html", help="Write a page as well.", show_default=False),
+    ] = None,
+    input_file: InputFile = None,
+    technology: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--technology", metavar="NAME|FILE.toml", help="May be repeated.", show_default="all logic technologies"
+        ),
+    ] = None,
+    memory: MemoryName = "lpddr4",
+    clock: Clock = None,
+    latency: Latency = 8,
+    interval: Interval = 1,
+    key: Key = "x",
+    json: Json = False,
+) -> None:
+    """Set ternary logic beside two-bit binary logic: energy, area, delay, wires.
+
+    Same network, geometry, memories and work in every encoding and technology. Without --input, one random
+    input is drawn.
+
+    \b
+    Example: setun compare net.setun --technology ptm32 --input x.npy
+    """
+    from setun.arrays import load_array
+    from setun.costs import comparison_text
+    from setun.files import replacing
+    from setun_compiler.container import load
+    from setun_sim.cost import technology as find
+    from setun_sim.report.comparison import compared, comparison_page
+
+    compiled = load(program)
+    samples = load_array(input_file, key) if input_file is not None else None
+    with working(f"simulating {program}"):
+        found = compared(
+            compiled, samples, None if technology is None else [find(name) for name in technology],
+            memory=find(memory), clock_mhz=clock, latency=latency, interval=interval,
+        )  # fmt: skip
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text(comparison_page(found), encoding="utf-8")
+    if json:
+        print_json({"random_inputs": samples is None, **found.to_json()})
+        return
+    if samples is None:
+        typer.echo("no inputs were given: activity is that of random inputs\n")
+    typer.echo(comparison_text(found))
+    if output is not None:
+        typer.echo(f"\nwrote {output}")
+
+
+def technologies(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME|FILE.toml]", help="One to explain; without it, list all.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the technologies, or explain every number of one with its source.
+
+    \b
+    Example: setun technologies 22fdx
+    """
+    from setun import costs
+    from setun_sim.cost.technology import technologies as all_of_them
+    from setun_sim.cost.technology import technology
+
+    known = list(all_of_them().values()) if name is None else [technology(name)]
+    if json:
+        print_json(costs.technology_document(known))
+    else:
+        typer.echo(costs.technologies_text(known) if name is None else costs.technology_text(known[0]))

@@ -1,0 +1,97 @@
+"""The comparison of encodings as a section of the report's document, and as a page of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from setun_compiler.program import Program
+from setun_sim.cost.compare import Candidate, Comparison, compare
+from setun_sim.cost.technology import Kind, Technology, technologies
+from setun_sim.report.energies import grouped
+from setun_sim.report.page import render
+from setun_sim.report.priced import check_clock, simulated
+from setun_sim.simulation import Result
+from setun_sim.timeline import DEFAULT_INTERVAL, DEFAULT_LATENCY
+
+#: most numbers a tornado shows
+LONGEST_TORNADO = 12
+#: kinds of numbers (:func:`setun_sim.report.numbers.shown`) by the unit of a figure
+KINDS = {"fJ": "fj", "fJ/op": "fj", "um2": "um2", "ps": "ps"}
+
+
+def compared(
+    program: Program,
+    samples: ArrayLike | None,
+    using: Sequence[Technology] | None = None,
+    *,
+    memory: Technology | None = None,
+    clock_mhz: float | None = None,
+    latency: int = DEFAULT_LATENCY,
+    interval: int = DEFAULT_INTERVAL,
+) -> Comparison:
+    """Simulate a program, and compare what it would cost in every encoding.
+
+    Parameters are those of :func:`setun_sim.report.report` and :func:`setun_sim.cost.compare.compare`; without samples
+    one random run is drawn.
+
+    Raises
+    ------
+    SetunError
+        When samples do not fit the program, or a technology is of another kind.
+    """
+    check_clock(clock_mhz)
+    result = simulated(program, samples, latency=latency, interval=interval)
+    return compare(result, using, memory=memory, clock_mhz=clock_mhz)
+
+
+def comparison_of(result: Result, chosen: Technology, memory: Technology | None, clock_mhz: float | None) -> Comparison:
+    """The comparison of a report: in all technologies of logic that come with setun, and the one chosen."""
+    known = {one.name: one for one in technologies().values() if one.kind is Kind.LOGIC}
+    return compare(result, list({**known, chosen.name: chosen}.values()), memory=memory, clock_mhz=clock_mhz)
+
+
+def comparison_section(comparison: Comparison) -> dict[str, Any]:
+    """What a page shows of a comparison, by technology: figures of different technologies are not to be divided."""
+    document = comparison.to_json()
+    own = (
+        "program",
+        "configuration",
+        "primary_technology",
+        "text",
+        "note",
+        "storage_bits",
+        "radix_economy",
+        "break_even",
+    )
+    titles = {one.technology.name: one.technology.title for one in comparison.candidates}
+    return {
+        **{key: document[key] for key in own},
+        "winners": [
+            {**one, "kind": KINDS.get(one["unit"], "count")}
+            for one in document["winners"]
+            if one["technology"] == comparison.primary
+        ],
+        "tornado": document["tornado"][:LONGEST_TORNADO],
+        "technologies": [
+            {"name": name, "title": title, "candidates": [_candidate(one) for one in comparison.of(name)]}
+            for name, title in titles.items()
+        ],
+    }
+
+
+def _candidate(one: Candidate) -> dict[str, Any]:
+    energy = one.energy
+    return {
+        "name": one.name, "exact_counts": one.exact,
+        "energy_fj": energy.total_fj, "energy_fj_per_mac": energy.fj_per_mac,
+        "peak_energy_fj_per_op": energy.peak_fj_per_op, "assumed_share": energy.assumed_share,
+        "groups_fj": grouped(energy.components), "components_fj": dict(energy.components),
+        "transistors": one.total_transistors, "area_um2": one.area_um2, "delay_ps": one.delay_ps,
+        "depth_cells": one.depth_cells, "wires": sum(one.wires.values()),
+    }  # fmt: skip
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The comparison as one self-contained page."""
+    return render("comparison.html", {"comparison": comparison_section(comparison)})
