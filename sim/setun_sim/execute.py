@@ -109,8 +109,8 @@ def _execute_chunk(
         if isinstance(operation, Work):
             o, counts = operation, np.zeros(kernels.COUNTS, np.int64)
             kernels.compute(
-                o.geometry, memory, residual, o.weights, o.pad, o.active, o.thresholds, o.codes, o.fixed, o.reads,
-                o.writes, counts,
+                o.geometry, memory, residual, o.weights, o.pad, o.active, o.thresholds, o.codes, o.pieces, o.fixed,
+                o.reads, o.writes, counts,
             )  # fmt: skip
             found.append(counts)
             continue

@@ -25,8 +25,8 @@ PRODUCTS, UPDATES, NONZERO_ACTIVATIONS, PADDING_READS, WORST_SUM, WORST_RESIDUAL
 COUNTS = 7
 #: values of the FAULT count
 READ_FAULT, WRITE_FAULT, RESIDUAL_READ_FAULT, RESIDUAL_WRITE_FAULT = 1, 2, 3, 4
-#: rows of the fixed-point parameters; offsets hold the half that rounding adds
-M, M2, R, B, PIVOT, M0, B0, M1, B1 = range(9)
+#: rows of the fixed-point parameters; offsets hold the half that rounding adds; r stands in AFTER with residual_after
+M, M2, R, B, PIVOT, M0, B0, M1, B1, AFTER = range(10)
 
 #: words of products after which partial sums are emptied: 512 x 80 fits the narrowest, of 16 bits
 _FLUSH = 512
@@ -209,6 +209,163 @@ def _vector_loop(context: Any, builder: Any, signature: Any, arguments: Any, rad
     return context.get_dummy_value()
 
 
+@intrinsic
+def _reached(_typing: Any, numbers: Any, limits: Any, m: Any) -> Any:
+    """Bits that tell which of VECTOR numbers from ``m`` on reach their limits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, limit = (_numbers(context, builder, signature, arguments, n, 2) for n in (0, 1))
+        return builder.bitcast(builder.icmp_signed(">=", x, limit), ir.IntType(VECTOR))
+
+    return types.uint32(numbers, limits, types.intp), generate
+
+
+@intrinsic
+def _bits(_typing: Any, codes: Any, bit: Any, m: Any) -> Any:
+    """Bit ``bit`` of each of VECTOR codes from ``m`` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x = _numbers(context, builder, signature, arguments, 0, 2)
+        one = builder.and_(builder.lshr(x, _splat(builder, x.type, arguments[1])), ir.Constant(x.type, [1] * VECTOR))
+        return builder.bitcast(builder.trunc(one, ir.VectorType(ir.IntType(1), VECTOR)), ir.IntType(VECTOR))
+
+    return types.uint32(codes, types.int64, types.intp), generate
+
+
+@intrinsic
+def _two_slopes(_typing: Any, sums: Any, row: Any, first: Any, m: Any, two: Any, fixed: Any, res: Any, worst: Any,
+                shift: Any, shift1: Any, limit: Any) -> Any:  # fmt: skip
+    """y of VECTOR sums of ``row`` from channel ``m`` on, into row ``first``: the largest, where that is another row.
+
+    With ``two`` scales the sums of magnitudes follow those of all channels. No factor has more than 32 bits.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, first, m, two = arguments[1:5]
+        fix = _Fixed(context, builder, signature, arguments, 5)
+        columns = fix.shape(0)[1]
+        place = builder.add(builder.mul(row, columns), m)
+        target = builder.add(builder.mul(first, columns), m)
+        acc, worst = fix.load(0, place), fix.load(7, m)
+        total = fix.add(fix.times(acc, fix.row(M, m)), fix.times(fix.load(6, m), fix.row(R, m)), fix.row(B, m))
+        sum_of, most = (
+            cgutils.alloca_once_value(builder, value) for value in (total, fix.larger(worst, fix.size(acc)))
+        )
+        with builder.if_then(two):
+            acc2 = fix.load(0, builder.add(place, builder.lshr(columns, ir.Constant(columns.type, 1))))
+            builder.store(fix.add(builder.load(sum_of), fix.times(acc2, fix.row(M2, m))), sum_of)
+            builder.store(fix.larger(builder.load(most), fix.size(acc2)), most)
+        fix.store(builder.load(most), 7, m)
+        v = fix.rounded(builder.load(sum_of), arguments[8], arguments[10])
+        upper = builder.icmp_signed(">=", v, fix.row(PIVOT, m))
+        slope = builder.select(upper, fix.row(M1, m), fix.row(M0, m))
+        offset = builder.select(upper, fix.row(B1, m), fix.row(B0, m))
+        y = fix.rounded(fix.add(fix.times(v, slope), offset), arguments[9], arguments[10])
+        again = builder.icmp_signed("!=", row, first)
+        fix.store(builder.select(again, fix.larger(y, fix.load(0, target)), y), 0, target)
+        return context.get_dummy_value()
+
+    numbers = (types.int64,) * 3
+    return types.void(sums, types.intp, types.intp, types.intp, types.boolean, fixed, res, worst, *numbers), generate
+
+
+@intrinsic
+def _bounded(_typing: Any, sums: Any, row: Any, m: Any, fixed: Any, res: Any, shift: Any, half: Any, limit: Any,
+             low: Any, high: Any) -> Any:  # fmt: skip
+    """The results of VECTOR channels from ``m`` on out of their y in ``row``, and what comes behind the slopes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, m, (shift, half, limit, low, high) = arguments[1], arguments[2], arguments[5:]
+        fix = _Fixed(context, builder, signature, arguments, 3)
+        place = builder.add(builder.mul(row, fix.shape(0)[1]), m)
+        share = fix.add(fix.times(fix.load(4, m), fix.row(AFTER, m)), _splat(builder, fix.vector, half))
+        out = fix.add(fix.load(0, place), fix.rounded(share, shift, limit))
+        fix.store(fix.clipped(out, _splat(builder, fix.vector, low), _splat(builder, fix.vector, high)), 0, place)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.intp, types.intp, fixed, res, *(types.int64,) * 5), generate
+
+
+class _Fixed:
+    """Writes vector code on numbers of 64 bits, for VECTOR channels; argument ``rows`` holds the parameters."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any, rows: int) -> None:
+        self.builder, self.rows = builder, rows
+        self.vector = ir.VectorType(ir.IntType(64), VECTOR)
+        self.half = ir.VectorType(ir.IntType(32), VECTOR)
+        self.arrays = {
+            n: context.make_array(kind)(context, builder, arguments[n])
+            for n, kind in enumerate(signature.args)
+            if isinstance(kind, types.Array)
+        }
+
+    def shape(self, n: int) -> Any:
+        return cgutils.unpack_tuple(self.builder, self.arrays[n].shape)
+
+    def place(self, n: int, offset: Any) -> Any:
+        pointer = self.builder.gep(self.arrays[n].data, [offset])
+        return self.builder.bitcast(pointer, self.vector.as_pointer())
+
+    def load(self, n: int, offset: Any) -> Any:
+        return self.builder.load(self.place(n, offset), align=8)
+
+    def store(self, value: Any, n: int, offset: Any) -> None:
+        self.builder.store(value, self.place(n, offset), align=8)
+
+    def row(self, number: int, m: Any) -> Any:
+        channels = self.shape(self.rows)[1]
+        before = self.builder.mul(channels, ir.Constant(channels.type, number))
+        return self.load(self.rows, self.builder.add(before, m))
+
+    def times(self, x: Any, y: Any) -> Any:
+        return self.builder.mul(*(self.builder.sext(self.builder.trunc(z, self.half), self.vector) for z in (x, y)))
+
+    def add(self, *terms: Any) -> Any:
+        total = terms[0]
+        for term in terms[1:]:
+            total = self.builder.add(total, term)
+        return total
+
+    def larger(self, x: Any, y: Any) -> Any:
+        return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
+
+    def size(self, x: Any) -> Any:
+        return self.larger(x, self.builder.neg(x))
+
+    def clipped(self, x: Any, low: Any, high: Any) -> Any:
+        x = self.larger(x, low)
+        return self.builder.select(self.builder.icmp_signed("<", x, high), x, high)
+
+    def rounded(self, x: Any, shift: Any, limit: Any) -> Any:
+        """Shifted down and saturated to -limit .. limit-1; the half is added already."""
+        low = _splat(self.builder, self.vector, self.builder.neg(limit))
+        high = _splat(self.builder, self.vector, self.builder.sub(limit, ir.Constant(limit.type, 1)))
+        return self.clipped(self.builder.ashr(x, _splat(self.builder, self.vector, shift)), low, high)
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any, n: int, m: int) -> Any:
+    """Pointer to the VECTOR elements of argument ``n`` from argument ``m`` on."""
+    array = context.make_array(signature.args[n])(context, builder, arguments[n])
+    vector = ir.VectorType(context.get_data_type(signature.args[n].dtype), VECTOR)
+    return builder.bitcast(builder.gep(array.data, [arguments[m]]), vector.as_pointer())
+
+
+def _numbers(context: Any, builder: Any, signature: Any, arguments: Any, n: int, m: int) -> Any:
+    """Those elements."""
+    return builder.load(
+        _place(context, builder, signature, arguments, n, m), align=signature.args[n].dtype.bitwidth // 8
+    )
+
+
+def _splat(builder: Any, vector: Any, value: Any) -> Any:
+    """A vector of one integer, cut to its elements."""
+    if vector.element.width < value.type.width:
+        value = builder.trunc(value, vector.element)
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR), [0] * VECTOR)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lanes)
+
+
 # Partial sums are of the words' own type and go on growing from pixel to pixel, until they are emptied into the counts.
 # While a pixel is worked on, its accumulator is acc + D, D being plus - minus; so acc starts as -D. The next
 # significance multiplies the accumulator by the radix: acc becomes radix*(acc + D) - D.
@@ -294,7 +451,8 @@ def _residual(g, residual, at, runs, res, counts):
 
     ``runs`` (first channel, channels, element of the pixel) say where channels that lie side by side are found.
     """
-    res[:] = 0
+    for m in range(res.size):
+        res[m] = 0
     for wy in range(g.res_rows):
         for wx in range(g.res_cols):
             word = at + wy * g.res_row_stride + wx * g.res_col_stride
@@ -303,166 +461,123 @@ def _residual(g, residual, at, runs, res, counts):
                 if count and word + (element + count - 1) // g.post >= g.res_end:
                     counts[FAULT] = RESIDUAL_READ_FAULT
                     return
-                first = word * g.post + element
-                for q in range(count):
-                    res[m + q] += residual[first + q]
+                # unsigned places are not tested for counting from the end
+                here, there = np.uint64(m), np.uint64(word * g.post + element)
+                for q in range(np.uint64(count)):
+                    res[here + q] += residual[there + q]
     worst = np.int64(0)
     for m in range(res.size):
         worst = max(worst, res[m], ~res[m])
     counts[WORST_RESIDUAL] = max(counts[WORST_RESIDUAL], worst)
 
 
-# Loops over channels each touch few arrays: the compiler vectorises one only if few checks tell its arrays apart.
-
-
 @_inline
-def _scaled(numbers, factors, total):
-    """Add products to ``total``."""
-    for m in range(total.size):
-        total[m] += numbers[m] * factors[m]
-
-
-@_inline
-def _rounded(numbers, shift, limit):
-    """``numbers``, halves added, become v: shifted and saturated."""
-    for m in range(numbers.size):
-        numbers[m] = min(max(numbers[m] >> shift, -limit), limit - 1)
-
-
-@_inline
-def _slope(numbers, pivot, lower, upper, total):
-    """Each of ``numbers`` times the lower or the upper slope, into ``total``."""
-    for m in range(total.size):
-        below, above, x = lower[m], upper[m], numbers[m]
-        total[m] = x * (above if x >= pivot[m] else below)
-
-
-@_inline
-def _offset(numbers, pivot, lower, upper, total):
-    """The lower or the upper offset added to ``total``."""
-    for m in range(total.size):
-        below, above = lower[m], upper[m]
-        total[m] += above if numbers[m] >= pivot[m] else below
-
-
-@_inline
-def _worst(numbers, used, worst):
+def _worst(numbers, worst):
     """Largest magnitudes so far."""
     for m in range(worst.size):
-        worst[m] = max(worst[m], abs(numbers[m]) * used[m])
+        worst[m] = max(worst[m], abs(numbers[m]))
 
 
 @_jit
-def _fix(g, residual, k, first_pixel, sums, fixed, reads, writes, used, scratch, worst, counts):
+def _fix(g, residual, fixed, reads, writes, first_pixel, sums, res, worst, counts):
     """Fixed-point results of a tile's output pixels, left in the first row of each pooling window of ``sums``."""
-    windows, p = g.pool_rows * g.pool_cols, fixed[k]
-    res, add, v = scratch[0], scratch[1], scratch[2]
-    channels = res.size
+    windows, half = g.pool_rows * g.pool_cols, 1 << g.shift >> 1
     for output in range(sums.shape[0] // windows):
         oy, ox = divmod(first_pixel // windows + output, g.out_cols)
-        add[:] = p[B]
+        result = output * windows
         if g.residual:
             at = g.res_base + oy * g.res_row_step * g.res_row_stride + ox * g.res_col_step * g.res_col_stride
-            _residual(g, residual, at, reads[k], res, counts)
+            _residual(g, residual, at, reads, res, counts)
             if counts[FAULT] != 0:
                 return
-            if not g.residual_after:
-                _scaled(res, p[R], add)
-        result = sums[output * windows, :channels]
-        for window in range(windows):
-            acc, acc2 = sums[output * windows + window, :channels], sums[output * windows + window, channels:]
-            _worst(acc, used, worst)
-            v[:] = add
-            _scaled(acc, p[M], v)
-            if g.scales == 2:
-                _worst(acc2, used, worst)
-                _scaled(acc2, p[M2], v)
-            _rounded(v, g.shift, g.limit)
-            _slope(v, p[PIVOT], p[M0], p[M1], acc)
-            _offset(v, p[PIVOT], p[B0], p[B1], acc)
-            _rounded(acc, g.shift1, g.limit)
-            if window > 0:
-                for m in range(channels):
-                    result[m] = max(result[m], acc[m])
-        if g.residual_after:
-            v[:] = 1 << g.shift >> 1
-            _scaled(res, p[R], v)
-            _rounded(v, g.shift, g.limit)
-            for m in range(channels):
-                result[m] += v[m]
-        for m in range(channels):
-            result[m] = min(max(result[m], g.low), g.high)
+        for m in range(0, res.size, VECTOR):
+            for row in range(result, result + windows):
+                _two_slopes(sums, row, result, m, g.scales == 2, fixed, res, worst, g.shift, g.shift1, g.limit)
+            _bounded(sums, result, m, fixed, res, g.shift, half, g.limit, g.low, g.high)
         if g.residual_write:
             word = g.res_out_base + oy * g.res_out_row_stride + ox * g.res_out_col_stride
-            for run in range(writes.shape[1]):
-                m, count, element = writes[k, run, 0], writes[k, run, 1], writes[k, run, 2]
+            for run in range(writes.shape[0]):
+                m, count, element = writes[run, 0], writes[run, 1], writes[run, 2]
                 if count and word + (element + count - 1) // g.post >= g.res_out_end:
                     counts[FAULT] = RESIDUAL_WRITE_FAULT
                     return
-                first = word * g.post + element
-                for q in range(count):
-                    residual[first + q] = result[m + q]
+                here, there = np.uint64(m), np.uint64(word * g.post + element)
+                for q in range(np.uint64(count)):
+                    residual[there + q] = sums[result, here + q]
+
+
+@_inline
+def _levels(numbers, thresholds, levels):
+    """Which channels reach how many of their thresholds, which do not fall: levels[level, vector]."""
+    for vector in range(levels.shape[1]):
+        below = np.uint32(0xFFFFFFFF)
+        for t in range(thresholds.shape[0]):
+            reached: Any = _reached(numbers, thresholds[t], vector * VECTOR)
+            levels[t, vector] = below & ~reached
+            below = reached
+        levels[thresholds.shape[0], vector] = below
+
+
+@_inline
+def _window(bits, m):
+    """64 bits from bit ``m`` on."""
+    word, low = m // 32, np.uint64(m % 32)
+    found = (np.uint64(bits[word]) | np.uint64(bits[word + 1]) << np.uint64(32)) >> low
+    return found | np.uint64(bits[word + 2]) << np.uint64(1) << np.uint64(63) - low
 
 
 @_jit
-def _finish(g, memory, image, strip, k, first_pixel, sums, active, thresholds, codes, level, code, worst, counts):
+def _finish(g, memory, k, first_pixel, sums, thresholds, codes, pieces, levels, planes, code, worst, counts):
     """Pool, compare and write a tile's pixels, plane by plane and unit by unit; other lanes of the words stay.
 
-    Results in fixed point are pooled already.
+    Results in fixed point are pooled already. ``memory`` is of one image and strip.
     """
-    kind, bits, channels = memory.dtype.type, memory.itemsize * 8, level.size
-    windows = g.pool_rows * g.pool_cols
+    kind, windows = memory.dtype.type, g.pool_rows * g.pool_cols
+    vectors = code.size // VECTOR
     for output in range(sums.shape[0] // windows):
-        pooled, used = sums[output * windows], active[k]
-        for m in range(channels):
-            level[m] = 0
+        pooled = sums[output * windows, : code.size]
         if not g.affine:
             _pool(sums, output * windows, windows)
-            _worst(pooled, used, worst)
-        for t in range(thresholds.shape[1]):
-            limit = thresholds[k, t]
-            for m in range(channels):
-                level[m] += pooled[m] >= limit[m]
+            _worst(pooled, worst)
         oy, ox = divmod(first_pixel // windows + output, g.out_cols)
         word = g.out_base + oy * g.out_row_stride + ox * g.out_col_stride
+        if codes.shape[1] > 0:
+            _levels(pooled, thresholds[k], levels)
         for d in range(g.out_digits - 1, -1, -1):
             if codes.shape[1] == 0:
                 _plane(g.planes, pooled, code)
-            for t in range(codes.shape[1]):
-                own, this = codes[k, t, d], kind(t)
-                for m in range(channels):
-                    code[m] = own[m] if level[m] == this else code[m]
-            m = 0
-            while m < g.set_channels:
-                block, lane = divmod(g.first_channel + k * g.set_channels + m, g.lanes)
-                end = min(g.set_channels, m + bits - lane % bits, m + g.lanes - lane)
-                p = n = mask = kind(0)
-                one = kind(1)
-                for q in range(m, end):
-                    p |= one if code[q] & kind(1) else kind(0)
-                    n |= one if code[q] & kind(2) else kind(0)
-                    mask |= one if used[q] else kind(0)
-                    one <<= kind(1)
-                low = kind(lane % bits)
-                p, n, mask = (p & mask) << low, (n & mask) << low, mask << low
-                address, unit = word + block * g.out_digits + d, lane // bits
-                if mask != 0 and address >= g.out_end:
+                for vector in range(vectors):
+                    planes[0, vector] = _bits(code, 0, vector * VECTOR)
+                    planes[1, vector] = _bits(code, 1, vector * VECTOR)
+            else:
+                planes[:] = 0
+                for t in range(codes.shape[1]):
+                    for plane in range(2):
+                        for vector in range(vectors):
+                            planes[plane, vector] |= levels[t, vector] & codes[k, t, d, plane, vector]
+            for piece in range(pieces.shape[1]):
+                m, mask, low = pieces[k, piece, 0], kind(pieces[k, piece, 1]), kind(pieces[k, piece, 2])
+                if mask == 0:
+                    continue
+                address, unit = word + pieces[k, piece, 3] * g.out_digits + d, pieces[k, piece, 4]
+                if address >= g.out_end:
                     counts[FAULT] = WRITE_FAULT
                     return
-                if mask != 0:
-                    memory[image, strip, address, 0, unit] = (memory[image, strip, address, 0, unit] & ~mask) | p
-                    memory[image, strip, address, 1, unit] = (memory[image, strip, address, 1, unit] & ~mask) | n
-                m = end
+                for plane in range(2):
+                    own = (kind(_window(planes[plane], m)) & mask) << low
+                    memory[address, plane, unit] = (memory[address, plane, unit] & ~(mask << low)) | own
 
 
 @_jit
-def compute(g, memory, residual, w, pad, active, thresholds, codes, fixed, reads, writes, counts):
+def compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, counts):
     """Carry out channel groups of a COMPUTE on every image and strip of ``memory`` and ``residual``.
 
     ``w[set, weight digit x positions + position, plane, unit, channel]`` holds the weights: groups that read the same
     words lie side by side in one set; with two scales all channels come once more with |w|. ``pad[digit, plane, unit]``
     is what positions outside the map read as. ``active[set, channel]`` marks the channels written; ``thresholds[set, T,
-    channel]`` and ``codes[set, level, plane, channel]`` are theirs, the latter without levels where there are no codes.
+    channel]`` are theirs, and ``codes[set, level, digit, plane, vector]`` the bits of their codes, without levels where
+    there are no codes. ``pieces[set, piece]`` are channels that share a unit of a word: the first one, the bits
+    written, the place of its bit in the unit, block and unit.
     ``fixed[set, parameter, channel]`` are those of fixed point, ``reads[set, run]`` and ``writes[set, run]`` where in
     residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros; they fill up a multiple of
     :data:`VECTOR`.
@@ -475,9 +590,11 @@ def compute(g, memory, residual, w, pad, active, thresholds, codes, fixed, reads
     tile = min(total, max(1, _TILE // (steps * windows)) * windows)
     xs, rows = np.empty((tile * steps, 2, units), w.dtype), np.empty(tile * steps, np.int64)
     ends, sums = np.empty(tile * significances, np.int64), np.zeros((tile, w.shape[4]), np.int64)
-    level, code, worst = np.zeros(channels, w.dtype), np.zeros(channels, w.dtype), np.zeros(channels, np.int64)
+    code, worst = np.zeros(channels, w.dtype), np.zeros(channels, np.int64)
+    levels = np.zeros((codes.shape[1], channels // VECTOR), np.uint32)
+    planes = np.zeros((2, channels // VECTOR + 2), np.uint32)
     partial, totals = np.zeros((4, VECTOR), w.dtype), np.zeros((2, VECTOR), np.int64)
-    scratch = np.zeros((3, channels), np.int64)
+    res = np.zeros(channels, np.int64)
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
             for k in range(sets):
@@ -493,14 +610,17 @@ def compute(g, memory, residual, w, pad, active, thresholds, codes, fixed, reads
                         _sum(g.radix, xs, rows, ends[: pixels * significances], w, k, out, partial, totals)
                     if g.affine:
                         own = residual[image, strip]
-                        _fix(g, own, k, first, out, fixed, reads, writes, active[k], scratch, worst, counts)
+                        _fix(g, own, fixed[k], reads[k], writes[k], first, out, res, worst, counts)
                         if counts[FAULT] != 0:
                             return
                     _finish(
-                        g, memory, image, strip, k, first, out, active, thresholds, codes, level, code, worst, counts
-                    )
+                        g, memory[image, strip], k, first, out, thresholds, codes, pieces, levels, planes, code, worst,
+                        counts,
+                    )  # fmt: skip
                     if counts[FAULT] != 0:
                         return
+                for m in range(channels):
+                    counts[WORST_SUM] = max(counts[WORST_SUM], worst[m] * active[k, m])
+                    worst[m] = 0
     counts[PRODUCTS] += totals[0].sum()
     counts[UPDATES] += totals[1].sum()
-    counts[WORST_SUM] = max(counts[WORST_SUM], worst.max())

@@ -17,11 +17,14 @@ class Parameters(NamedTuple):
 
     thresholds: Integers  #: (T, channels)
     codes: NDArray[np.uint8]  #: (T+1, code_digits, channels), least significant digit first
-    fixed: Integers  #: (9, channels), in the order of the kernels' names, offsets with the half that rounding adds
+    fixed: Integers  #: (10, channels), in the order of the kernels' names
 
 
-def parameters(bits: NDArray[np.uint8], config: Config, post: Post | None) -> Parameters:
-    """Parameters out of bits (channels, channel_parameter_bits); ``post`` with fixed point only."""
+def parameters(bits: NDArray[np.uint8], config: Config, post: Post | None, after: int) -> Parameters:
+    """Parameters out of bits (channels, channel_parameter_bits); ``post`` with fixed point only.
+
+    ``after`` is the COMPUTE's ``residual_after``.
+    """
     c, count = config, len(bits)
     width, place = c.accumulator_width, c.thresholds * c.accumulator_width
     sums = bits[:, :place].reshape(count, c.thresholds, width)
@@ -34,11 +37,12 @@ def parameters(bits: NDArray[np.uint8], config: Config, post: Post | None) -> Pa
         thresholds = _numbers(sums)
     end = place + (c.thresholds + 1) * c.code_digits * 2
     pairs = bits[:, place:end].reshape(count, c.thresholds + 1, c.code_digits, 2)
-    fixed = np.zeros((9, count), np.int64)
+    fixed = np.zeros((10, count), np.int64)
     if post is not None:
         half, half1 = 1 << post.shift >> 1, 1 << post.shift1 >> 1
+        r = kernels.AFTER if after else kernels.R
         rows = {
-            "m": (kernels.M, 0), "m2": (kernels.M2, 0), "r": (kernels.R, 0), "b": (kernels.B, half),
+            "m": (kernels.M, 0), "m2": (kernels.M2, 0), "r": (r, 0), "b": (kernels.B, half),
             "pivot": (kernels.PIVOT, 0), "m0": (kernels.M0, 0), "b0": (kernels.B0, half1), "m1": (kernels.M1, 0),
             "b1": (kernels.B1, half1),
         }  # fmt: skip

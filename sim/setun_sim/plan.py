@@ -16,7 +16,7 @@ from setun_sim.geometry import Geometry, geometry
 from setun_sim.kernels import VECTOR
 from setun_sim.order import NO_POST, actions, descriptors_of, posts_of
 from setun_sim.parameters import Parameters, parameters
-from setun_sim.runs import Runs, read_runs, write_runs
+from setun_sim.runs import Runs, code_bits, read_runs, write_pieces, write_runs
 
 Planes = NDArray[Any]  # uint16, uint32 or uint64
 
@@ -41,7 +41,8 @@ class Work:
     pad: Planes
     active: NDArray[np.bool_]
     thresholds: NDArray[np.int64]
-    codes: Planes
+    codes: NDArray[np.uint32]
+    pieces: NDArray[np.int64]
     fixed: NDArray[np.int64]
     reads: Runs
     writes: Runs
@@ -202,7 +203,7 @@ class _Planner:
         if address.max(initial=0) >= c.weight_words or (wanted and first + c.chunks > c.parameter_words):
             raise SimulationError(f"descriptor {index}: group {group} reads beyond the weight or parameter memory")
         bits = self.parameters[first : first + c.chunks] if wanted else np.zeros((0, c.parameter_word_bits), np.uint8)
-        found = parameters(bits.reshape(-1, c.channel_parameter_bits), c, post if d.affine else None)
+        found = parameters(bits.reshape(-1, c.channel_parameter_bits), c, post if d.affine else None, d.residual_after)
         self.groups.append((group, self.weights[address.ravel()], found))
 
     def close(self, descriptors: list[Descriptor], posts: list[Post], index: int, in_run: bool) -> None:
@@ -221,7 +222,8 @@ class _Planner:
         else:
             w, t, k, fixed = (np.concatenate(part, -1)[None] for part in parts)
             active = active.reshape(1, -1)
-        k = k[:, :, d.out_digits - 1 :: -1].astype(self.kind)
+        k = k[:, :, d.out_digits - 1 :: -1]
+        t = np.sort(t, axis=1)
         # Thresholds that no sum may reach (unused ones) decide nothing.
         reachable = np.flatnonzero((t <= (post.high if d.affine else c.accumulator_limit)).any((0, 2)))
         used = int(reachable[-1]) + 1 if reachable.size else 0
@@ -241,7 +243,8 @@ class _Planner:
                 pad=self.pad(d),
                 active=active,
                 thresholds=_fill(t, -1),
-                codes=_fill(k, -1),
+                codes=code_bits(_fill(k, -1)),
+                pieces=write_pieces(active, channels, c.lanes, np.dtype(self.kind).itemsize * 8),
                 fixed=_fill(fixed, -1),
                 reads=read_runs(active, channels, post if d.residual else NO_POST, c.post),
                 writes=write_runs(active, channels),

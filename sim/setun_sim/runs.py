@@ -1,4 +1,4 @@
-"""Where in a pixel's residual words the channels of a piece of work lie: runs of neighbours."""
+"""Where the channels of a piece of work lie in memories: runs of neighbours, laid out for the compiled kernels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_hw.descriptor import Post
+from setun_sim.kernels import VECTOR
 
 #: [set, run, (first channel of the set, channels, first element of the pixel)]; runs of no channels fill up
 Runs = NDArray[np.int64]
@@ -42,3 +43,32 @@ def _pieces(active: NDArray[np.bool_], shift: int, period: int) -> Iterator[tupl
             begin += count
         else:
             begin += 1
+
+
+def write_pieces(
+    active: NDArray[np.bool_], first_channels: Sequence[int], lanes: int, unit_bits: int
+) -> NDArray[np.int64]:
+    """[set, piece, (first channel of the set, bits written, place in the unit, block, unit)] of activation words."""
+    found = []
+    for own, first in zip(active, first_channels, strict=True):
+        pieces, m = [], 0
+        while m < own.size:
+            block, lane = divmod(first + m, lanes)
+            count = min(unit_bits - lane % unit_bits, lanes - lane, own.size - m)
+            bits = int(np.packbits(own[m : m + count], bitorder="little").astype(np.uint64) @ _BYTES[: -(-count // 8)])
+            pieces.append((m, bits - (bits >> 63 << 64), lane % unit_bits, block, lane // unit_bits))
+            m += count
+        found.append(pieces)
+    placed = np.zeros((len(found), max(len(pieces) for pieces in found), 5), np.int64)
+    for row, pieces in zip(placed, found, strict=True):
+        row[: len(pieces)] = pieces
+    return placed
+
+
+_BYTES = 1 << 8 * np.arange(8, dtype=np.uint64)
+
+
+def code_bits(codes: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Bits of codes [set, level, digit, channel], VECTOR channels to a number: [set, level, digit, plane, vector]."""
+    planes = np.stack([codes & 1, codes >> 1], axis=3)
+    return np.packbits(planes, axis=-1, bitorder="little").view(f"<u{VECTOR // 8}").astype(np.uint32)
