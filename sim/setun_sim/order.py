@@ -7,14 +7,13 @@ that runs both finds programs that rely on timing.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Post, Transfer, fields_of, unpack
+from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Post, Transfer, fields_of, unpack
 from setun_sim.errors import SimulationError
 
 #: what holds for fixed-point post-processing before the first SET_POST
-NO_POST = replace(Post(), **dict.fromkeys(fields_of(Post), 0))
+NO_POST = Post(opcode=Opcode.SET_POST, **dict.fromkeys(fields_of(Post), 0))
 
 
 class Action(NamedTuple):
