@@ -77,9 +77,12 @@ def cycles(result: Result) -> Iterator[str]:
     rows.append(("whole run", f"{ideal:.0f}", total, f"{ours:.1f}", f"{ideal / total:.1%}", f"{ideal / ours:.1%}"))
     yield "## CUTIE: cycles\n"
     yield (
-        "Configuration `cutie` (96 x 96 x 9 = 82 944 multipliers, as many as CUTIE) on CUTIE's CIFAR-10 network at 96 channels, a "
-        "batch of nine images; cycles an image. CUTIE's are those of its public RTL under Verilator (8 convolutions; weights "
-        "are loaded beside the computation). Ours of the whole run include loading nine images over the 1024-bit bus, during which "
+        "Configuration `cutie` (96 x 96 x 9 = 82 944 multipliers, as many as CUTIE) on CUTIE's CIFAR-10 network at 96 "
+        "channels, a "
+        "batch of nine images; cycles an image. CUTIE's are those of its public RTL under Verilator (8 convolutions; "
+        "weights "
+        "are loaded beside the computation). Ours of the whole run include loading nine images over the 1024-bit bus, "
+        "during which "
         "the array waits, and the last, fully connected layer.\n"
     )
     yield from table(("layer", "ideal", "CUTIE", "setun", "utilisation CUTIE", "setun"), rows)
@@ -151,15 +154,51 @@ def silicon(result: Result) -> Iterator[str]:
     peak, network, leak_mw = described(result, numbers)
     yield "## TCN-CUTIE: energy\n"
     yield (
-        f"Silicon (22FDX, 0.5 V, {CLOCK_MHZ} MHz): peak {PEAK_FJ} fJ an operation, {NETWORK_UJ} uJ an inference at {POWER_MW} mW. Two "
-        "things are set beside it with the numbers of `22fdx.toml`: the accelerator that setun generates (configuration `cutie`), and CUTIE's own "
-        "architecture, described to the model in `benchmarks/validate.py`. No value was fitted to these two figures, but two effects were added to the model after a first comparison fell "
-        "short of them: glitches in adder trees (x 1.5, assumed) and the clock's wiring. Peak: the convolution with the least "
+        f"Silicon (22FDX, 0.5 V, {CLOCK_MHZ} MHz): peak {PEAK_FJ} fJ an operation, {NETWORK_UJ} uJ an inference at "
+        f"{POWER_MW} mW. Two "
+        "things are set beside it with the numbers of `22fdx.toml`: the accelerator that setun generates (configuration "
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        "`cutie`), and CUTIE's own "
+        "architecture, described to the model in `benchmarks/validate.py`. No value was fitted to these two figures, "
+        "but two effects were added to the model after a first comparison fell "
+        "short of them: glitches in adder trees (x 1.5, assumed) and the clock's wiring. Peak: the convolution with the "
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        "least "
         "energy, while steps issue in every cycle, at its real densities.\n"
     )
     rows = [
-        ("setun `cutie`, peak", f"{ours.peak_fj_per_op:.2f} fJ/op", f"{PEAK_FJ} fJ/op", verdict(ours.peak_fj_per_op, PEAK_FJ)),
-        ("setun `cutie`, network", f"{ours.total_fj / 1e9:.2f} uJ", f"{NETWORK_UJ} uJ", verdict(ours.total_fj / 1e9, NETWORK_UJ)),
+        (
+            "setun `cutie`, peak",
+            f"{ours.peak_fj_per_op:.2f} fJ/op",
+            f"{PEAK_FJ} fJ/op",
+            verdict(ours.peak_fj_per_op, PEAK_FJ),
+        ),
+        (
+            "setun `cutie`, network",
+            f"{ours.total_fj / 1e9:.2f} uJ",
+            f"{NETWORK_UJ} uJ",
+            verdict(ours.total_fj / 1e9, NETWORK_UJ),
+        ),
         ("CUTIE described, peak", f"{peak:.2f} fJ/op", f"{PEAK_FJ} fJ/op", verdict(peak, PEAK_FJ)),
         ("CUTIE described, network", f"{network:.2f} uJ", f"{NETWORK_UJ} uJ", verdict(network, NETWORK_UJ)),
     ]
@@ -168,16 +207,22 @@ def silicon(result: Result) -> Iterator[str]:
     most = POWER_MW * 1e-3 * seconds * 1e6
     implied = NETWORK_UJ * 1e-6 / (POWER_MW * 1e-3)
     yield (
-        f"What the misses say. The silicon's figures do not belong to one another: at {POWER_MW} mW, {NETWORK_UJ} uJ last {implied * 1e6:.0f} us, "
-        f"which are {implied * CLOCK_MHZ * 1e6:,.0f} cycles at {CLOCK_MHZ} MHz, {implied / seconds:.1f} times the {sum(CUTIE_CYCLES)} cycles that its RTL takes; in those, "
-        f"{POWER_MW} mW make {most:.2f} uJ. No model that keeps CUTIE's cycle table can reach {NETWORK_UJ} uJ at that power. The accelerator of "
-        "setun reads a weight word in every step, where CUTIE keeps weights in latches, and registers every sum: that is its higher peak.\n"
+        f"What the misses say. The silicon's figures do not belong to one another: at {POWER_MW} mW, {NETWORK_UJ} uJ "
+        f"last {implied * 1e6:.0f} us, "
+        f"which are {implied * CLOCK_MHZ * 1e6:,.0f} cycles at {CLOCK_MHZ} MHz, {implied / seconds:.1f} times the "
+        f"{sum(CUTIE_CYCLES)} cycles that its RTL takes; in those, "
+        f"{POWER_MW} mW make {most:.2f} uJ. No model that keeps CUTIE's cycle table can reach {NETWORK_UJ} uJ at that "
+        "power. The accelerator of "
+        "setun reads a weight word in every step, where CUTIE keeps weights in latches, and registers every sum: that "
+        "is its higher peak.\n"
     )
     constant = (NETWORK_UJ / 1.5 - (network - leak_mw * seconds * 1e3)) * 1e-6 / implied * 1e3
     ceiling = (PEAK_FJ * 1.5 - peak) * 1e-12 * 2 * 82944 * CLOCK_MHZ * 1e6 + leak_mw
     yield (
-        f"What would reconcile both for CUTIE described, and was *not* done: {implied * 1e6:.0f} us an inference instead of {seconds * 1e6:.0f}, and a constant power (leakage and clock) "
-        f"of {constant:.1f} to {ceiling:.1f} mW, against {leak_mw:.2f} mW of leakage in the file, whose transistor leakage is assumed with a range of "
+        f"What would reconcile both for CUTIE described, and was *not* done: {implied * 1e6:.0f} us an inference "
+        f"instead of {seconds * 1e6:.0f}, and a constant power (leakage and clock) "
+        f"of {constant:.1f} to {ceiling:.1f} mW, against {leak_mw:.2f} mW of leakage in the file, whose transistor "
+        "leakage is assumed with a range of "
         f"{_range(numbers)}.\n"
     )
     yield "Where the energy of setun's accelerator goes:\n"
@@ -205,8 +250,10 @@ def compute(result: Result) -> Iterator[str]:
     """NNawaq's compute energy."""
     yield "## NNawaq: energy of computing\n"
     yield (
-        "NNawaq's own model (cycles x gates x 0.5 x share of non-zeros, scaled to 0.5 V) gives 1.80 fJ a multiply-accumulate and 0.56 uJ "
-        "for the CUTIE network, computing only. Ours: multipliers, adder trees and accumulators, with toggles of the tree as built and glitches.\n"
+        "NNawaq's own model (cycles x gates x 0.5 x share of non-zeros, scaled to 0.5 V) gives 1.80 fJ a "
+        "multiply-accumulate and 0.56 uJ "
+        "for the CUTIE network, computing only. Ours: multipliers, adder trees and accumulators, with toggles of the "
+        "tree as built and glitches.\n"
     )
     rows = []
     found = energy(result, technology("22fdx"))
@@ -226,14 +273,21 @@ def ratios(result: Result) -> Iterator[str]:
     config96 = Config(name="x", encoding="rails", rows=1, lanes=96, post=1, tree_registers=0)
     aoi = t.value("per_transistor.gates.energy_per_switch") * 8
     dot = expected(config96, 2 / 3).switches
-    ternary = (dot["full_adder"] * e("full_adder") + dot["half_adder"] * e("half_adder") + dot["product"] * (2 * aoi + e("inverter"))) / 96
+    ternary = (
+        dot["full_adder"] * e("full_adder")
+        + dot["half_adder"] * e("half_adder")
+        + dot["product"] * (2 * aoi + e("inverter"))
+    ) / 96
     binary = 0.5 * e("xor2") + 0.5 * e("full_adder")
     int8 = 64 * 0.375 * e("and2") + (56 + 24) * 0.5 * e("full_adder")
     yield "## BrainTTA and xTern: ratios of operand types\n"
     yield (
-        "BrainTTA (22FDX) publishes 35, 67 and 405 fJ an operation for binary, ternary and 8-bit operands, the whole processor included. Ours are "
-        "bare datapaths in `fdsoi28` on dense random operands: exclusive-or and one full adder a binary product; both rails' tree a ternary one; "
-        "64 AND, 56 full adders and a 24-bit accumulator an 8-bit one. A processor's fixed share pulls ratios towards one.\n"
+        "BrainTTA (22FDX) publishes 35, 67 and 405 fJ an operation for binary, ternary and 8-bit operands, the whole "
+        "processor included. Ours are "
+        "bare datapaths in `fdsoi28` on dense random operands: exclusive-or and one full adder a binary product; both "
+        "rails' tree a ternary one; "
+        "64 AND, 56 full adders and a 24-bit accumulator an 8-bit one. A processor's fixed share pulls ratios towards "
+        "one.\n"
     )
     rows = [
         ("ternary / binary", f"{ternary / binary:.2f}", f"{67 / 35:.2f}", verdict(ternary / binary, 67 / 35)),
@@ -243,9 +297,12 @@ def ratios(result: Result) -> Iterator[str]:
     own = energy(result, technology("22fdx"))
     other = _as(result, Encoding.BINARY2)
     yield (
-        "xTern reports +67 % throughput and +5.2 % power for ternary against 2-bit instructions of one core. Our array takes the same cycles for one-digit "
-        f"layers in either encoding, so only power compares: `rails` over `binary2` on the CUTIE network {own.total_fj / other - 1:+.1%} "
-        "of energy at equal throughput. xTern's gain comes from packing five trits in a byte's registers, which this array does not do.\n"
+        "xTern reports +67 % throughput and +5.2 % power for ternary against 2-bit instructions of one core. Our array "
+        "takes the same cycles for one-digit "
+        "layers in either encoding, so only power compares: `rails` over `binary2` on the CUTIE network "
+        f"{own.total_fj / other - 1:+.1%} "
+        "of energy at equal throughput. xTern's gain comes from packing five trits in a byte's registers, which this "
+        "array does not do.\n"
     )
 
 
@@ -287,12 +344,18 @@ def finn() -> Iterator[str]:
         ("multipliers", f"{parameters.multipliers}", f"{units:.0f}"),
         ("cycles an image", f"{ours:,.0f}", f"{max(theirs):,}"),
         ("images a second at 100 MHz", f"{1e8 / ours:.0f}", f"{1e8 / max(theirs):.0f} (published 868)"),
-        ("cycles x multipliers / MAC", f"{ours * parameters.multipliers / sum(macs):.2f}", f"{max(theirs) * units / sum(macs):.2f}"),
+        (
+            "cycles x multipliers / MAC",
+            f"{ours * parameters.multipliers / sum(macs):.2f}",
+            f"{max(theirs) * units / sum(macs):.2f}",
+        ),
     ]
     yield "## FINN: CNV at about equal multiplier count\n"
     yield (
-        "CNV-W2A2's published folding gives the cycles of each layer of a pipeline; the slowest sets the rate. Its multipliers are its MACs over its cycles, added "
-        f"up ({sum(macs):,} MAC). Ours: the same network with ternary weights on 16 x 16 x 4, a batch of four, all weights on chip; the first layer's 8-bit pixels "
+        "CNV-W2A2's published folding gives the cycles of each layer of a pipeline; the slowest sets the rate. Its "
+        "multipliers are its MACs over its cycles, added "
+        f"up ({sum(macs):,} MAC). Ours: the same network with ternary weights on 16 x 16 x 4, a batch of four, all "
+        "weights on chip; the first layer's 8-bit pixels "
         "take six trits, which FINN's 8-bit first layer does in one step.\n"
     )
     yield from table(("figure", "setun", "FINN"), rows)
@@ -300,7 +363,9 @@ def finn() -> Iterator[str]:
 
 def systolic() -> Iterator[str]:
     """SCALE-Sim's closed forms on the CUTIE network."""
-    parameters = config("wide").replace(name="one", rows=32, lanes=32, strips=1, activation_words=65536, weight_words=4096)
+    parameters = config("wide").replace(
+        name="one", rows=32, lanes=32, strips=1, activation_words=65536, weight_words=4096
+    )
     samples = np.random.default_rng(0).integers(-1, 2, (1, 96, 32, 32)).astype(np.float32)
     result = simulate(compiled(zoo.build("cutie"), parameters, samples), None)
     rows, sums = [], [0, 0, 0]
@@ -316,8 +381,10 @@ def systolic() -> Iterator[str]:
     rows.append(("sum", "", *(f"{value:,}" for value in sums)))
     yield "## SCALE-Sim: a systolic array of equal size\n"
     yield (
-        "32 x 32 multipliers, CUTIE's network. SCALE-Sim 3.0.0's cycles are the closed forms ceil(K/R)*ceil(M/C)*(T+2R+C-2)-1 (weight stationary) and "
-        "ceil(T/R)*ceil(M/C)*(K+R+C-2)-1 (output stationary), which its runs agree with layer by layer. An array whose rows add up in one cycle has no skew to fill; "
+        "32 x 32 multipliers, CUTIE's network. SCALE-Sim 3.0.0's cycles are the closed forms "
+        "ceil(K/R)*ceil(M/C)*(T+2R+C-2)-1 (weight stationary) and "
+        "ceil(T/R)*ceil(M/C)*(K+R+C-2)-1 (output stationary), which its runs agree with layer by layer. An array whose "
+        "rows add up in one cycle has no skew to fill; "
         "ours are exact cycles of the generated hardware, waiting for data from outside left out on both sides.\n"
     )
     yield from table(("layer", "MAC", "setun 32 x 32 x 1", "weight stationary", "output stationary"), rows)
@@ -341,7 +408,8 @@ def horowitz() -> Iterator[str]:
     ]
     yield "## Horowitz: sanity of the 45 nm numbers\n"
     yield (
-        "The adder follows from the table; the memories are CACTI's, fitted from 1 to 64 KiB with a form linear in words: beyond that it overestimates, as the last "
+        "The adder follows from the table; the memories are CACTI's, fitted from 1 to 64 KiB with a form linear in "
+        "words: beyond that it overestimates, as the last "
         "line shows. Split such memories.\n"
     )
     yield from table(("figure", "setun `horowitz45`", "Horowitz, ISSCC 2014", "ratio"), rows)
@@ -353,8 +421,21 @@ def main() -> None:
     lines = [
         "# Validation",
         "",
-        "The cycle and cost model beside published silicon and tools, misses as plainly as hits. This page is written by "
-        "`python benchmarks/validate.py`; published figures and their sources stand in the script and in the technology files.",
+        "The cycle and cost model beside published silicon and tools, misses as plainly as hits. This page is written "
+        "by "
+        "`python benchmarks/validate.py`; published figures and their sources stand in the script and in the technology "
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        "files.",
         "",
         *cycles(result), *silicon(result), *compute(result), *ratios(result), *finn(), *systolic(), *horowitz(),
     ]  # fmt: skip

@@ -109,3 +109,46 @@ def mapped_gates(design: Any) -> dict[str, int]:
             raise StructureError(f"gates cannot be counted: yosys left {number} cells of type {kind}")
         counted[KINDS[kind]] += number
     return dict(sorted(counted.items()))
+
+
+#: synthesis for a family; memories are counted by their bits and taken out
+_FPGA = {
+    "ice40": "synth_ice40",
+    "ecp5": "synth_ecp5 -nowidelut",
+    "xilinx": "synth_xilinx -family xc7 -noiopad -flatten",
+}
+_MAPPED_FPGA = """\
+read_rtlil design.il
+hierarchy -top design
+proc
+flatten
+memory_collect
+delete t:$mem_v2
+{synthesis} -top design
+tee -q -o gates.json stat -json
+"""
+
+
+def fpga_cells(design: Any, family: str) -> dict[str, int]:
+    """``lut``, ``flip_flop`` and ``dsp`` of an Amaranth component in an FPGA family; its memories are not in it.
+
+    A carry cell of ECP5 (CCU2C) counts as the two look-up tables that it occupies.
+
+    Raises
+    ------
+    StructureError
+        When yosys is missing or refuses.
+    """
+    from setun_hw.library import Shared, convert
+
+    ports = None
+    if isinstance(design, Shared):
+        inputs, outputs = design.pins()
+        ports = [*inputs.values(), *outputs.values()]
+    text = convert(design, "design", ports, family=family)
+    cells = run_yosys(text, _MAPPED_FPGA.format(synthesis=_FPGA[family]))
+    return {
+        "lut": sum(n for kind, n in cells.items() if "LUT" in kind) + 2 * cells.get("CCU2C", 0),
+        "flip_flop": sum(n for kind, n in cells.items() if kind.startswith(("SB_DFF", "TRELLIS_FF", "FD"))),
+        "dsp": sum(n for kind, n in cells.items() if kind.startswith(("SB_MAC", "MULT18", "DSP48"))),
+    }

@@ -67,7 +67,21 @@ NUMBERS: dict[Kind, dict[str, str]] = {
     },
     Kind.MEMORY: {"read.energy_per_bit": "energy", "write.energy_per_bit": "energy"},
 }
-_PLAIN = {"name", "title", "kind", "extends", "node_nm", "voltage_v", "temperature_c", "notes", "sources", "scale"}
+#: FPGA families that synthesis knows
+FAMILIES = ("ice40", "ecp5", "xilinx")
+_PLAIN = {
+    "name",
+    "title",
+    "kind",
+    "family",
+    "extends",
+    "node_nm",
+    "voltage_v",
+    "temperature_c",
+    "notes",
+    "sources",
+    "scale",
+}
 _SCALES = {"energy": "energy", "power": "power", "area": "area", "delay": "delay", "frequency": "frequency"}
 
 
@@ -90,6 +104,8 @@ class Technology:
     notes: str = ""
     #: file it was read from
     file: str = ""
+    #: of kind fpga: the family that synthesis knows (``ice40``, ``ecp5``, ``xilinx``)
+    family: str = ""
 
     @property
     def ternary(self) -> bool:
@@ -191,7 +207,7 @@ def _parse(text: str, file: str, stem: str) -> Technology:
         kind = Kind(document["kind"])
     except ValueError:
         raise TechnologyError(f"{file}: kind must be one of {', '.join(Kind)}, not {document['kind']!r}") from None
-    for key in ("name", "notes", "extends"):
+    for key in ("name", "notes", "extends", "family"):
         if not isinstance(document.get(key, ""), str):
             raise TechnologyError(f"{file}: {key} must be a string")
     conditions = {
@@ -216,9 +232,14 @@ def _parse(text: str, file: str, stem: str) -> Technology:
         else:
             numbers[path] = parse(fields, NUMBERS[kind][path], where, sources, conditions)
     _check(file, kind, numbers, conditions)
+    family = document.get("family", "")
+    if (family in FAMILIES) != (kind is Kind.FPGA) or (bool(family) and kind is not Kind.FPGA):
+        raise TechnologyError(
+            f"{file}: family must be one of {', '.join(FAMILIES)} for kind fpga, and left out for others"
+        )
     return Technology(
         name=document.get("name", stem), title=document["title"], kind=kind, numbers=numbers, unknown=unknown,
-        notes=document.get("notes", ""), file=file, **conditions,
+        notes=document.get("notes", ""), file=file, family=family, **conditions,
     )  # fmt: skip
 
 
