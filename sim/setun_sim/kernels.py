@@ -54,6 +54,15 @@ _inline = nb.njit(nogil=True, cache=True, inline="always")
 # products are formed; then sums are pooled, compared and written.
 
 
+@_inline
+def _position(g, pixel):
+    """Place in its pooling window, and in the map, of a convolution pixel: px, py, ox, oy."""
+    rest, px = divmod(pixel, g.pool_cols)
+    rest, py = divmod(rest, g.pool_rows)
+    oy, ox = divmod(rest, g.out_cols)
+    return px, py, ox, oy
+
+
 @_jit
 def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends, counts):
     """List the non-zero words of ``pixels`` convolution pixels, in the order of the steps.
@@ -68,12 +77,12 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
     words, pads = memory.reshape(-1), pad.any()
     in_bank = (image * memory.shape[1] + strip) * memory.shape[2]
     entry, ones, padding = 0, np.int64(0), 0
+    px, py, ox, oy = _position(g, first_pixel)
+    width = (g.kernel_cols - 1) * g.kernel_col_step
     for pixel in range(pixels):
-        rest, px = divmod(first_pixel + pixel, g.pool_cols)
-        rest, py = divmod(rest, g.pool_rows)
-        oy, ox = divmod(rest, g.out_cols)
         y0 = oy * g.row_step + py * g.pool_row_step - g.pad_top
         x0 = ox * g.col_step + px * g.pool_col_step - g.pad_left
+        within = x0 >= 0 and x0 + width < g.in_cols
         for s in range(significances):
             for i in range(max(0, s - weight_digits + 1), min(s, g.in_digits - 1) + 1):
                 row = (s - i) * positions
@@ -94,19 +103,21 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
                     else:
                         held = g.in_last_rows if bank == g.in_full_strips else 0
                     outside = bank < 0 or bank >= memory.shape[1] or y >= held
+                    begin = first + y * g.in_row_stride + x0 * g.in_col_stride + i
+                    in_row = in_bank + shift * memory.shape[2]
                     for kw in range(g.kernel_cols):
                         x = x0 + kw * g.kernel_col_step
-                        word = first + y * g.in_row_stride + x * g.in_col_stride + i
-                        padded = outside or x < 0 or x >= g.in_cols
+                        word = begin + kw * g.kernel_col_step * g.in_col_stride
+                        padded = outside or (not within and (x < 0 or x >= g.in_cols))
                         if padded:
                             padding += g.blocks
+                            if not pads:
+                                row += g.blocks
+                                continue
                         elif word + (g.blocks - 1) * g.in_digits >= g.in_end:
                             counts[FAULT] = READ_FAULT
                             return
-                        if padded and not pads:
-                            row += g.blocks
-                            continue
-                        at = np.uint64((in_bank + shift * memory.shape[2] + word) * 2 * units)
+                        at = np.uint64((in_row + word) * 2 * units)
                         for _ in range(g.blocks):
                             here = np.int64(0)
                             for u in range(units):
@@ -120,6 +131,13 @@ def _gather(g, memory, image, strip, k, pad, first_pixel, pixels, xs, rows, ends
                             row += 1
                             at += np.uint64(g.in_digits * 2 * units)
             ends[pixel * significances + s] = entry
+        px += 1
+        if px == g.pool_cols:
+            px, py = 0, py + 1
+            if py == g.pool_rows:
+                py, ox = 0, ox + 1
+                if ox == g.out_cols:
+                    ox, oy = 0, oy + 1
     counts[NONZERO_ACTIVATIONS] += ones * g.set_groups * g.scales
     counts[PADDING_READS] += padding * g.set_groups * g.scales
 
@@ -449,7 +467,7 @@ def _plane(kind, numbers, code):
 def _residual(g, residual, at, runs, res, counts):
     """Sum the residual operand of one output pixel into ``res``: words of a window from word ``at`` on.
 
-    ``runs`` (first channel, channels, element of the pixel) say where channels that lie side by side are found.
+    ``runs`` (first channel, channels, element and last word of the pixel) say where neighbouring channels are found.
     """
     for m in range(res.size):
         res[m] = 0
@@ -458,7 +476,7 @@ def _residual(g, residual, at, runs, res, counts):
             word = at + wy * g.res_row_stride + wx * g.res_col_stride
             for run in range(runs.shape[0]):
                 m, count, element = runs[run, 0], runs[run, 1], runs[run, 2]
-                if count and word + (element + count - 1) // g.post >= g.res_end:
+                if count and word + runs[run, 3] >= g.res_end:
                     counts[FAULT] = RESIDUAL_READ_FAULT
                     return
                 # unsigned places are not tested for counting from the end
@@ -482,8 +500,8 @@ def _worst(numbers, worst):
 def _fix(g, residual, fixed, reads, writes, first_pixel, sums, res, worst, counts):
     """Fixed-point results of a tile's output pixels, left in the first row of each pooling window of ``sums``."""
     windows, half = g.pool_rows * g.pool_cols, 1 << g.shift >> 1
+    _, _, ox, oy = _position(g, first_pixel)
     for output in range(sums.shape[0] // windows):
-        oy, ox = divmod(first_pixel // windows + output, g.out_cols)
         result = output * windows
         if g.residual:
             at = g.res_base + oy * g.res_row_step * g.res_row_stride + ox * g.res_col_step * g.res_col_stride
@@ -498,12 +516,15 @@ def _fix(g, residual, fixed, reads, writes, first_pixel, sums, res, worst, count
             word = g.res_out_base + oy * g.res_out_row_stride + ox * g.res_out_col_stride
             for run in range(writes.shape[0]):
                 m, count, element = writes[run, 0], writes[run, 1], writes[run, 2]
-                if count and word + (element + count - 1) // g.post >= g.res_out_end:
+                if count and word + writes[run, 3] >= g.res_out_end:
                     counts[FAULT] = RESIDUAL_WRITE_FAULT
                     return
                 here, there = np.uint64(m), np.uint64(word * g.post + element)
                 for q in range(np.uint64(count)):
                     residual[there + q] = sums[result, here + q]
+        ox += 1
+        if ox == g.out_cols:
+            ox, oy = 0, oy + 1
 
 
 @_inline
@@ -534,12 +555,12 @@ def _finish(g, memory, k, first_pixel, sums, thresholds, codes, pieces, levels, 
     """
     kind, windows = memory.dtype.type, g.pool_rows * g.pool_cols
     vectors = code.size // VECTOR
+    _, _, ox, oy = _position(g, first_pixel)
     for output in range(sums.shape[0] // windows):
         pooled = sums[output * windows, : code.size]
         if not g.affine:
             _pool(sums, output * windows, windows)
             _worst(pooled, worst)
-        oy, ox = divmod(first_pixel // windows + output, g.out_cols)
         word = g.out_base + oy * g.out_row_stride + ox * g.out_col_stride
         if codes.shape[1] > 0:
             _levels(pooled, thresholds[k], levels)
@@ -566,6 +587,9 @@ def _finish(g, memory, k, first_pixel, sums, thresholds, codes, pieces, levels, 
                 for plane in range(2):
                     own = (kind(_window(planes[plane], m)) & mask) << low
                     memory[address, plane, unit] = (memory[address, plane, unit] & ~(mask << low)) | own
+        ox += 1
+        if ox == g.out_cols:
+            ox, oy = 0, oy + 1
 
 
 @_jit

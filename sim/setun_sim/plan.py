@@ -247,7 +247,7 @@ class _Planner:
                 pieces=write_pieces(active, channels, c.lanes, np.dtype(self.kind).itemsize * 8),
                 fixed=_fill(fixed, -1),
                 reads=read_runs(active, channels, post if d.residual else NO_POST, c.post),
-                writes=write_runs(active, channels),
+                writes=write_runs(active, channels, c.post),
                 nonzero_weights=nonzero,
             )
         )

@@ -8,26 +8,29 @@ from numpy.typing import NDArray
 from setun_hw.descriptor import Post
 from setun_sim.kernels import VECTOR
 
-#: [set, run, (first channel of the set, channels, first element of the pixel)]; runs of no channels fill up
+#: [set, run, (first channel of the set, channels, first element and last word of the pixel)]; empty runs fill up
 Runs = NDArray[np.int64]
 
 
 def read_runs(active: NDArray[np.bool_], first_channels: Sequence[int], post: Post, per_word: int) -> Runs:
     """Runs of the residual operand: its channels begin again after ``res_chunks`` words."""
     period, first = max(1, post.res_chunks * per_word), post.res_first * per_word
-    return _runs(active, first_channels, first, period)
+    return _runs(active, first_channels, first, period, per_word)
 
 
-def write_runs(active: NDArray[np.bool_], first_channels: Sequence[int]) -> Runs:
+def write_runs(active: NDArray[np.bool_], first_channels: Sequence[int], per_word: int) -> Runs:
     """Runs of the result."""
-    return _runs(active, first_channels, 0, 1 << 62)
+    return _runs(active, first_channels, 0, 1 << 62, per_word)
 
 
-def _runs(active: NDArray[np.bool_], first_channels: Sequence[int], first: int, period: int) -> Runs:
-    found = [list(_pieces(own, first + channel, period)) for own, channel in zip(active, first_channels, strict=True)]
-    runs = np.zeros((len(found), max(len(own) for own in found), 3), np.int64)
-    for place, own in enumerate(found):
-        runs[place, : len(own)] = own
+def _runs(active: NDArray[np.bool_], first_channels: Sequence[int], first: int, period: int, per_word: int) -> Runs:
+    found = []
+    for own, channel in zip(active, first_channels, strict=True):
+        pieces = _pieces(own, first + channel, period)
+        found.append([(m, count, at, (at + count - 1) // per_word) for m, count, at in pieces])
+    runs = np.zeros((len(found), max(len(own) for own in found), 4), np.int64)
+    for row, own_runs in zip(runs, found, strict=True):
+        row[: len(own_runs)] = own_runs
     return runs
 
 
