@@ -158,3 +158,12 @@ def test_energy_is_a_plain_record(results: dict[Encoding, Result]) -> None:
     assert isinstance(found, Energy)
     assert found.power_mw == pytest.approx(found.total_fj * 1e-12 / found.seconds)
     assert found.fj_per_mac == found.total_fj / results[Encoding.RAILS].macs
+
+
+def test_a_trit_on_the_clock_costs_by_its_transistors(results: dict[Encoding, Result]) -> None:
+    result, numbers = results[Encoding.TERNARY], technology("ptm32")
+    found = energy(result, numbers)
+    bits, trits = found.structure.gates["flip_flop"], found.structure.cells["flip_flop"]
+    # 36 transistors against 24; the wire to each is one
+    per_cycle = (bits + trits * 36 / 24) * 0.86 + (bits + trits) * 1.0 * 0.9**2
+    assert found.components["clock"] == pytest.approx(per_cycle * result.cycles)

@@ -31,6 +31,7 @@ def cell_gates(kind: str) -> dict[str, int]:
 CONTROL_FIELDS = (
     "strips", "post", "rows", "lanes", "activation_words", "weight_words", "parameter_words", "axi_data_bits",
     "axi_address_bits", "queue_depth", "tree_registers", "packed_weights", "counter_records", "code_digits",
+    "affine", "two_scale",
 )  # fmt: skip
 
 

@@ -113,7 +113,11 @@ def charge(ledger: Ledger, work: Work, power: StaticPower, clock_mhz: float, tog
                 ledger.switch("control", kind, number * work.cycles * switches.value)
     if "clock.energy_per_flip_flop" in ledger.technology.numbers:
         ticks = ledger.structure.flip_flops * work.cycles
-        ledger.add("clock", ("clock.energy_per_flip_flop",), ticks)
+        bits, trits = (counts.get("flip_flop", 0) for counts in (ledger.structure.gates, ledger.structure.cells))
+        ledger.add("clock", ("clock.energy_per_flip_flop",), bits * work.cycles)
+        if trits:  # as large a share of a trit's transistors is on the clock
+            share = trits / ledger.technology.value("gates.flip_flop.transistors")
+            ledger.add("clock", ("clock.energy_per_flip_flop", "cells.flip_flop.transistors"), share * work.cycles)
         if "wires.capacitance" in ledger.technology.numbers and ledger.technology.voltage_v is not None:
             # the way to each, up and down in every cycle
             ledger.add("clock", ("wires.capacitance",), ticks * ledger.technology.voltage_v**2)
