@@ -12,6 +12,7 @@ from setun.cli import (
     generating,
     looking,
     modelling,
+    plotting,
     reporting,
     running,
     ternarizing,
@@ -84,4 +85,5 @@ app.command("models")(modelling.models)
 app.command("ternarize")(ternarizing.ternarize)
 app.command("compare")(comparing.compare)
 app.command("report")(reporting.report)
+app.command("plot")(plotting.plot)
 app.command("technologies")(comparing.technologies)
