@@ -1,12 +1,12 @@
 """Fixed-point post-processing of one strip: two multiplications, a residual operand, pooling and clamping."""
 
-from amaranth import Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from setun_hw.config import Config
-from setun_hw.engine.binary import saturate, to_binary
+from setun_hw.engine.binary import shift_right, to_binary
 from setun_hw.engine.delay import delayed
 from setun_hw.engine.layout import UNCHECKED, index_bits
 
@@ -38,12 +38,14 @@ def control_layout(config: Config) -> data.StructLayout:
     )
 
 
-def parameters_layout(config: Config) -> data.ArrayLayout:
-    """Parameters of W channels, each name valid in its stage: m, m2, r 3; b 4; pivot, m0, m1 6; b0, b1 8."""
+def parameters_layout(config: Config) -> data.StructLayout:
+    """Parameters ``name_channel``, each valid in its stage: m, m2, r 3; b 4; pivot, m0, m1 6; b0, b1 8."""
     bits = dict(config.affine_parameters)
     for name in ("b", *OFFSETS):
         bits[name] = max(bits[name], 32) + 1  # half a unit is added, which may be larger than the offset
-    return data.ArrayLayout(data.StructLayout({name: signed(width) for name, width in bits.items()}), config.post)
+    return data.StructLayout(
+        {f"{name}_{channel}": signed(width) for channel in range(config.post) for name, width in bits.items()}
+    )
 
 
 class StripAffine(wiring.Component):
@@ -55,15 +57,15 @@ class StripAffine(wiring.Component):
     parameters : ``In(parameters_layout(config))``
     values, second_values : ``In(accumulator_width*W)``  stage 0; the second with ``two_scale`` only
     word : ``In(residual_word_bits)``                    stage 2: the strip's residual word
-    out : ``Out(ArrayLayout(signed(residual_bits), W))``  from stage 12 on, until the next one
+    out : ``Out(residual_word_bits)``                    from stage 12 on, until the next one
     """
 
     control: "data.View[data.StructLayout]"
-    parameters: "data.View[data.ArrayLayout]"
+    parameters: "data.View[data.StructLayout]"
     values: Signal
     second_values: Signal
     word: Signal
-    out: "data.View[data.ArrayLayout]"
+    out: Signal
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -75,7 +77,7 @@ class StripAffine(wiring.Component):
                 "values": In(width),
                 **({"second_values": In(width)} if config.two_scale else {}),
                 "word": In(config.residual_word_bits),
-                "out": Out(data.ArrayLayout(signed(config.residual_bits), config.post)),
+                "out": Out(config.residual_word_bits),
             }
         )
 
@@ -92,15 +94,19 @@ class StripAffine(wiring.Component):
             m.d.comb += total.eq(pooled + Mux(control.residual_after, share, 0))
             out = Signal(signed(self.config.residual_bits), name=f"out{channel}", reset_less=True)
             with m.If(control.leaves):
-                m.d.sync += out.eq(Mux(total < control.low, control.low, Mux(total > control.high, control.high,
-                total)))
-            m.d.comb += self.out[channel].eq(out)
+                m.d.sync += out.eq(
+                    Mux(total < control.low, control.low, Mux(total > control.high, control.high, total))
+                )
+            m.d.comb += self.out.word_select(channel, self.config.residual_bits).eq(out)
         return m
 
     def _register(self, m: Module, name: str, value: Value) -> Signal:
         register = Signal(value.shape(), name=name, reset_less=True)
         m.d.sync += register.eq(value)
         return register
+
+    def _parameter(self, name: str, channel: int) -> Value:
+        return Value.cast(self.parameters[f"{name}_{channel}"])
 
     def _operand(self, m: Module, channel: int, values: Signal, name: str) -> Value:
         """Accumulator of a channel in stage 3."""
@@ -119,50 +125,47 @@ class StripAffine(wiring.Component):
         return total
 
     def _first(self, m: Module, channel: int) -> tuple[Value, Value]:
-        """v before it is clipped in stage 6, and the residual's share in stage 7."""
-        config, control, parameters = self.config, self.control, self.parameters[channel]
+        """v in stage 6, and the residual's share in stage 7."""
+        config, control = self.config, self.control
         operands = {"m": self._operand(m, channel, self.values, "first")}
         if config.two_scale:
             operands["m2"] = self._operand(m, channel, self.second_values, "second")
         operands["r"] = self._residual(m, channel)
         products = {
-            name: self._register(m, f"product_{name}{channel}", operand * parameters[name])
+            name: self._register(m, f"product_{name}{channel}", operand * self._parameter(name, channel))
             for name, operand in operands.items()
         }
         share = self._register(m, f"share_sum{channel}", products["r"] + control.half)
         products["r"] = Mux(control.residual_after, 0, products["r"]).as_signed()
-        total: Value = parameters.b
+        total = self._parameter("b", channel)
         for product in products.values():
             total = total + product
         total = self._register(m, f"first_sum{channel}", total)
-        shifted = self._register(m, f"first_shifted{channel}", total >> control.shift)
-        share = self._register(m, f"share_shifted{channel}", share >> control.shift)
-        return shifted, self._register(m, f"share{channel}", saturate(share, config.accumulator_bits))
+        v = shift_right(m, total, control.shift, config.accumulator_bits, f"v{channel}")
+        share = shift_right(m, share, control.shift, config.accumulator_bits, f"share{channel}")
+        return v, self._register(m, f"share{channel}", share)
 
-    def _second(self, m: Module, channel: int, shifted: Value) -> Value:
+    def _second(self, m: Module, channel: int, v: Value) -> Value:
         """y in stage 10."""
-        config, control, parameters = self.config, self.control, self.parameters[channel]
-        clipped = saturate(shifted, config.accumulator_bits)
-        upper = clipped >= parameters.pivot
-        v = self._register(m, f"v{channel}", clipped)
-        slope = self._register(m, f"slope{channel}", Mux(upper, parameters.m1, parameters.m0).as_signed())
+        config, control = self.config, self.control
+        pivot, m0, m1, b0, b1 = (self._parameter(name, channel) for name in (*PIVOT, *OFFSETS))
+        upper = v >= pivot
+        v = self._register(m, f"v{channel}", v)
+        slope = self._register(m, f"slope{channel}", Mux(upper, m1, m0).as_signed())
         chosen = delayed(m, upper, 2, f"upper{channel}", reset_less=True)
         product = self._register(m, f"product_v{channel}", v * slope)
-        offset = Mux(chosen, parameters.b1, parameters.b0).as_signed()
+        offset = Mux(chosen, b1, b0).as_signed()
         total = self._register(m, f"second_sum{channel}", product + offset)
-        shifted = self._register(m, f"second_shifted{channel}", total >> control.shift1)
-        return saturate(shifted, config.accumulator_bits)
+        return shift_right(m, total, control.shift1, config.accumulator_bits, f"y{channel}")
 
     def _pool(self, m: Module, candidates: list[Value]) -> list[Value]:
         """The largest y of the pooling window so far, in stage 11."""
         config, control = self.config, self.control
-        shape = data.ArrayLayout(signed(config.accumulator_bits), config.post)
-        pooled = Signal(shape, reset_less=True)
-        result, before = Signal(shape), Signal(shape)
+        bits = config.post * config.accumulator_bits
+        pooled = Signal(bits, reset_less=True)
+        result, before = Signal(bits), Signal(bits)
         if config.chunks > 1:
-            m.submodules.memory = memory = Memory(
-                shape=unsigned(shape.size), depth=config.chunks, init=[], attrs=UNCHECKED
-            )
+            m.submodules.memory = memory = Memory(shape=unsigned(bits), depth=config.chunks, init=[], attrs=UNCHECKED)
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(control.read_chunk),
@@ -170,13 +173,19 @@ class StripAffine(wiring.Component):
                 writer.data.eq(result),
                 writer.en.eq(control.fires),
                 # A pixel's only chunk may come every cycle, sooner than the memory gives it back.
-                before.as_value().eq(Mux(control.single, pooled, reader.data)),
+                before.eq(Mux(control.single, pooled, reader.data)),
             ]
         else:
             m.d.comb += before.eq(pooled)
+
+        def channel_of(word: Signal, channel: int) -> Value:
+            return word.word_select(channel, config.accumulator_bits).as_signed()
+
+        largest = []
         for channel, y in enumerate(candidates):
-            larger = control.first | (y >= before[channel])
-            m.d.comb += result[channel].eq(Mux(larger, y, before[channel]))
+            old = channel_of(before, channel)
+            largest.append(Mux(control.first | (y >= old), y, old)[: config.accumulator_bits])
+        m.d.comb += result.eq(Cat(largest))
         with m.If(control.fires):
             m.d.sync += pooled.eq(result)
-        return [pooled[channel] for channel in range(config.post)]
+        return [channel_of(pooled, channel) for channel in range(config.post)]

@@ -45,8 +45,21 @@ def _horner(digits: list[Value], radix: int) -> Value:
     return total
 
 
-def saturate(value: Value, bits: int) -> Value:
-    """A signed number clipped to ``bits`` bits."""
-    above, sign = value[bits - 1 :], value[-1]
-    fits = above.all() | ~above.any()
-    return Mux(fits, value[:bits], Cat((~sign).replicate(bits - 1), sign)).as_signed()
+def shift_right(m: Module, value: Value, shift: Value, bits: int, name: str) -> Value:
+    """A signed number shifted right, rounding down, and clipped to ``bits`` signed bits, a cycle after ``value``.
+
+    Each level keeps what the levels behind it can still bring down, and notes whether a bit that it drops matters.
+    """
+    sign = value[-1]
+    dropped = []
+    for level in reversed(range(len(shift))):
+        keep = bits + (1 << level) - 1
+        levels = [value[distance:] for distance in (0, 1 << level)]
+        extended = [Cat(number[:keep], sign.replicate(max(0, keep - len(number)))) for number in levels]
+        beyond = [(number[keep:] ^ sign.replicate(len(number[keep:]))).any() for number in levels]
+        dropped.append(Mux(shift[level], beyond[1], beyond[0]))
+        value = Mux(shift[level], extended[1], extended[0])
+    window = Signal(bits, name=f"{name}_window", reset_less=True)
+    over, negative = Signal(name=f"{name}_over", reset_less=True), Signal(name=f"{name}_sign", reset_less=True)
+    m.d.sync += [window.eq(value), negative.eq(sign), over.eq(Cat(*dropped, value[-1] ^ sign).any())]
+    return Mux(over, Cat((~negative).replicate(bits - 1), negative), window).as_signed()

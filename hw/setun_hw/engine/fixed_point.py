@@ -120,11 +120,12 @@ class FixedPoint(wiring.Component):
             ]
             if config.two_scale:
                 m.d.comb += strip.second_values.eq(take_chunks(m, config, self.second_values[p], pool))
-            outs.append(Cat(strip.out[channel] for channel in range(config.post)))
+            outs.append(strip.out)
             for channel in range(config.post):
+                out = strip.out.word_select(channel, config.residual_bits).as_signed()
                 m.submodules[f"digits{p}_{channel}"] = converter = DigitConverter(config, tables, self.late_digit)
                 m.d.comb += [
-                    converter.value.eq(strip.out[channel]),
+                    converter.value.eq(out),
                     converter.begins.eq(leaves),
                     converter.digit.eq(self.late_digit),
                     converter.power.eq(tables.power),
@@ -133,7 +134,7 @@ class FixedPoint(wiring.Component):
                 ]
                 for t in range(config.thresholds):
                     threshold = self.thresholds[channel][t][: config.residual_bits + 1].as_signed()
-                    m.d.comb += self.results[p].reached[channel][t].eq(strip.out[channel] >= threshold)
+                    m.d.comb += self.results[p].reached[channel][t].eq(out >= threshold)
         self._residual(m, memories, outs)
         return m
 
@@ -161,7 +162,7 @@ class FixedPoint(wiring.Component):
         m.d.sync += half.eq((1 << shift) >> 1)
         return half
 
-    def _parameters(self, m: Module) -> "data.View[data.ArrayLayout]":
+    def _parameters(self, m: Module) -> "data.View[data.StructLayout]":
         """Fixed-point parameters, each in the stage that uses it."""
         config = self.config
         places = parameter_places(config)
@@ -184,12 +185,12 @@ class FixedPoint(wiring.Component):
         half1 = self._half(m, self.descriptor.shift1, "half_b1")
         for channel in range(config.post):
             for name, values in words.items():
-                if name not in ("b", *OFFSETS):
-                    m.d.comb += result[channel][name].eq(values[channel])
-                    continue
-                raised = Signal(result[channel][name].shape(), name=f"{name}{channel}", reset_less=True)
-                m.d.sync += raised.eq(values[channel] + (half if name == "b" else half1))
-                m.d.comb += result[channel][name].eq(raised)
+                value, parameter = values[channel], result[f"{name}_{channel}"]
+                if name in ("b", *OFFSETS):
+                    raised = Signal(parameter.shape(), name=f"{name}_{channel}", reset_less=True)
+                    m.d.sync += raised.eq(value + (half if name == "b" else half1))
+                    value = raised
+                m.d.comb += parameter.eq(value)
         return result
 
     def _residual(self, m: Module, memories: ResidualMemories, outs: list[Value]) -> None:

@@ -72,8 +72,10 @@ class DigitConverter(wiring.Component):
             m.d.sync += held.eq(raised)
             m.d.comb += self.code.eq(raised.word_select(self.digit, 2) ^ 0b10)
             return m
-        rest, held = Signal(range(3**self.config.value_digits)), Signal(range(3**self.config.value_digits),
-        reset_less=True)
+        rest, held = (
+            Signal(range(3**self.config.value_digits)),
+            Signal(range(3**self.config.value_digits), reset_less=True),
+        )
         once, twice = Signal(signed(len(rest) + 1)), Signal(signed(len(rest) + 2))
         m.d.comb += [
             rest.eq(Mux(self.begins, self.value + self.offset, held)),

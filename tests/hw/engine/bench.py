@@ -150,8 +150,15 @@ def expect(
         pushes.append(push)
         outcomes.append(
             run(
-                config, d, banks, memories, start=start, transfers_done=plan.transfers_done, stored=plan.stores,
-                post=plan.posts[number], residuals=residuals,
+                config,
+                d,
+                banks,
+                memories,
+                start=start,
+                transfers_done=plan.transfers_done,
+                stored=plan.stores,
+                post=plan.posts[number],
+                residuals=residuals,
             )
         )
     return outcomes, pushes
@@ -211,8 +218,9 @@ class ResidualTraffic:
         ctx.set(dut.residual_store.valid, 1)
         for bank in range(self.config.strips):
             for address in range(self.config.residual_words + STORE_LATENCY):
-                ctx.set(dut.residual_store.payload, {"bank": bank, "address": min(address, self.config.residual_words
-                - 1)})
+                ctx.set(
+                    dut.residual_store.payload, {"bank": bank, "address": min(address, self.config.residual_words - 1)}
+                )
                 if (read := address - STORE_LATENCY) >= 0:
                     expected = residual_word(self.config, self.after[bank][read])
                     assert ctx.get(dut.residual_stored) == expected, f"residual memory {bank} word {read}"

@@ -41,8 +41,9 @@ def fixed_memories(config: Config, rng: random.Random, spread: int) -> Memories:
         weights=weights if config.two_scale else memories.weights,
         thresholds=thresholds,
         fixed_from=half,
-        parameters=[[random_parameters(config, rng) for _ in range(config.post)] for _ in
-        range(config.parameter_words)],
+        parameters=[
+            [random_parameters(config, rng) for _ in range(config.post)] for _ in range(config.parameter_words)
+        ],
     )
 
 
@@ -88,9 +89,7 @@ def random_fixed_layer(config: Config, rng: random.Random, *, max_steps: int, wo
 
     parameters = range(config.parameter_words // 2, config.parameter_words)
     while True:
-        d = random_layer(
-            config, rng, max_steps=max_steps, words=words, raw=False, adjust=adjust, parameters=parameters
-        )
+        d = random_layer(config, rng, max_steps=max_steps, words=words, raw=False, adjust=adjust, parameters=parameters)
         post = _random_post(config, rng, d, config.residual_words - 4)
         if post is not None:
             return d, post

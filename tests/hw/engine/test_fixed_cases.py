@@ -32,9 +32,7 @@ def outcomes(
     rng = random.Random(3)
     memories = fixed_memories(config, rng, 6)
     per_layer = config.parameter_words // 2 // len(layers)
-    layers = [
-        dataclasses.replace(d, parameter_base=memories.fixed_from + k * per_layer) for k, d in enumerate(layers)
-    ]
+    layers = [dataclasses.replace(d, parameter_base=memories.fixed_from + k * per_layer) for k, d in enumerate(layers)]
     words = [[p] * config.post for p in parameters for _ in range(per_layer)]
     words = [words[0]] * memories.fixed_from + words
     words += [words[0]] * (config.parameter_words - len(words))

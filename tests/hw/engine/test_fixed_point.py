@@ -11,8 +11,13 @@ from tests.hw.engine.layers import random_banks, random_layer
 from tests.hw.engine.test_engine import BASE
 
 FIXED = BASE.replace(
-    affine=True, two_scale=True, coefficient_bits=9, residual_bits=10, residual_words=60, parameter_words=24,
-    code_digits=2
+    affine=True,
+    two_scale=True,
+    coefficient_bits=9,
+    residual_bits=10,
+    residual_words=60,
+    parameter_words=24,
+    code_digits=2,
 )
 CONFIGS: dict[str, Config] = {
     "ternary": FIXED,
