@@ -185,7 +185,8 @@ def silicon(result: Result) -> Iterator[str]:
     low = from_low_voltage(numbers)
     theirs, (low_peak, low_network, _) = energy(result, low), described(result, low)
     yield (
-        "What was decided with these figures in view: the logic of `22fdx.toml` is ST's at 0.9 V by the square of the voltages; "
+        "What was decided with these figures in view: the logic of `22fdx.toml` is ST's at 0.9 V by the "
+        "square of the voltages; "
         "the same library's 0.6 V values, carried over in the same way, were tried first and give "
         f"{theirs.peak_fj_per_op:.2f} fJ/op and {theirs.total_fj / 1e9:.2f} uJ for setun, {low_peak:.2f} fJ/op and "
         f"{low_network:.2f} uJ for CUTIE described. And two effects that the model lacked were added after a first "
