@@ -114,9 +114,9 @@ def _settle(c, table, found, a, writes, reads, dones):
         if a[_STATE] == _FINISH and a[_DONE_FROM] == a[_DONE_TO]:
             a[_STATE] = _IDLE
             found[a[_CURRENT], END] = c
-    if a[_WRITES_FROM] < a[_WRITES_TO] and writes[a[_WRITES_FROM] % _RING, 1] <= c:
+    while a[_WRITES_FROM] < a[_WRITES_TO] and writes[a[_WRITES_FROM] % _RING, 1] <= c:
         a[_WRITES_FROM] += 1
-    if a[_READS_FROM] < a[_READS_TO] and reads[a[_READS_FROM] % _RING, 1] <= c:
+    while a[_READS_FROM] < a[_READS_TO] and reads[a[_READS_FROM] % _RING, 1] <= c:
         a[_READS_FROM] += 1
     busy = 0
     pixel = writes[a[_WRITES_FROM] % _RING]
@@ -132,6 +132,24 @@ def _settle(c, table, found, a, writes, reads, dones):
         if phase <= table[k, LEAD]:
             busy |= _RESIDUAL_READ
     return busy
+
+
+@_jit
+def _skip(c, act, table, found, a, dones):
+    """Issue steps that cannot be held up, in cycles in which nothing else happens; returns their number.
+
+    The front end moves nothing and acts in ``act`` or, if that is past, once a group is done or the queue moves on.
+    """
+    if a[_STATE] != _RUN or a[_STEP] == 0:
+        return 0
+    steps = table[a[_CURRENT], PIXEL_STEPS] - 1 - a[_STEP]
+    if c <= act:
+        steps = min(steps, act - c)
+    if a[_DONE_FROM] < a[_DONE_TO]:
+        steps = min(steps, dones[a[_DONE_FROM] % _RING] - c)
+    a[_STEP] += steps
+    found[a[_CURRENT], COUNT] += steps
+    return steps
 
 
 @_jit
@@ -338,3 +356,5 @@ def simulate(table, p):
             if blocked:
                 found[k, END] = STUCK
                 return found
+        if fetched and not moving:
+            c += _skip(c, found[k, ACT], table, found, a, dones)
