@@ -22,7 +22,7 @@ def roofline_chart(roofline: dict[str, Any]) -> Markup:
     high_x = math.ceil(math.log10(max([*known, ridge * 2]))) + 0.2
     low_y = math.floor(math.log10(min([*rates, peak / 10])))
     high_y = math.ceil(math.log10(peak) + 0.1)
-    left, right, top, bottom = 44.0, WIDTH - 64, 14.0, 236.0
+    left, right, top, bottom = 44.0, WIDTH - 90, 18.0, 236.0
 
     def place_x(value: float) -> float:
         return left + (math.log10(value) - low_x) / (high_x - low_x) * (right - left)
@@ -31,9 +31,12 @@ def roofline_chart(roofline: dict[str, Any]) -> Markup:
         return bottom - (math.log10(value) - low_y) / (high_y - low_y) * (bottom - top)
 
     parts: list[Markup] = []
+    still = any(not point["products_per_byte"] for point in points)
     for exponent in range(math.ceil(low_x), math.floor(high_x) + 1):
         x = place_x(10.0**exponent)
-        parts += [line(x, top, x, bottom, "grid"), text(x, bottom + 15, _power(exponent), "tick", "middle")]
+        parts.append(line(x, top, x, bottom, "grid"))
+        if not still or x < right - 30:
+            parts.append(text(x, bottom + 15, _power(exponent), "tick", "middle"))
     for exponent in range(low_y, high_y + 1):
         y = place_y(10.0**exponent)
         parts += [line(left, y, right, y, "grid"), text(left - 6, y + 4, _power(exponent), "tick", "end")]
@@ -71,7 +74,7 @@ def roofline_chart(roofline: dict[str, Any]) -> Markup:
             name = "whole network" if network else shortened(point["name"], 10 if not moved else 14)
             left_side = moved is not None and x > (left + right) / 2
             parts.append(text(x - 8 if left_side else x + 8, y + 4, name, "label", "end" if left_side else "start"))
-    if any(not point["products_per_byte"] for point in points):
+    if still:
         parts.append(text(right + 12, bottom + 15, "no traffic", "tick", "middle"))
     parts.append(text((left + right) / 2, bottom + 32, "digit products a byte of external memory", "axis", "middle"))
     parts.append(text(0, 8, "products a cycle", "axis"))

@@ -47,7 +47,8 @@ def significant(value: float) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-3 <= abs(value) < 1e6:
-        digits = max(0, 2 - math.floor(math.log10(abs(value))))
+        rounded = abs(float(f"{value:.2e}"))
+        digits = max(0, 2 - math.floor(math.log10(rounded)))
         return f"{value:,.{digits}f}".replace(",", GAP)
     return f"{value:.2e}"
 
