@@ -1,6 +1,6 @@
 """``setun plot``."""
 
-from enum import StrEnum
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +20,18 @@ from setun.cli.options import (
     working,
 )
 
-#: what can be drawn; the names of :data:`setun_sim.report.plots.KINDS`, which would load matplotlib
-Kind = StrEnum("Kind", ["latency", "utilisation", "roofline", "energy", "memory", "histogram", "compare", "tornado"])
+
+class Kind(StrEnum):
+    """What can be drawn: the names of :data:`setun_sim.report.plots.KINDS`, which would load matplotlib."""
+
+    LATENCY = auto()
+    UTILISATION = auto()
+    ROOFLINE = auto()
+    ENERGY = auto()
+    MEMORY = auto()
+    HISTOGRAM = auto()
+    COMPARE = auto()
+    TORNADO = auto()
 
 
 def plot(

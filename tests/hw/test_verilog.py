@@ -28,6 +28,7 @@ CONFIG = Config(
     queue_depth=2,
     counter_records=8,
 )
+FIXED = CONFIG.replace(encoding=Encoding.RAILS, affine=True, two_scale=True, residual_words=32)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,13 @@ def test_modules_have_plain_names_and_none_occurs_twice(text: str) -> None:
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in names)
 
 
+def test_verilator_finds_nothing_new_in_fixed_point(tmp_path: Path) -> None:
+    verilog.write(FIXED, tmp_path)
+    command = [verilator(), "--lint-only", "-Wall", "--top-module", verilog.TOP, "waivers.vlt", "setun.v"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.stderr == ""
+
+
 def test_verilator_finds_nothing_but_what_is_waived(text: str, tmp_path: Path) -> None:
     for path in verilog.write(CONFIG, tmp_path):
         assert path.stat().st_size
@@ -90,18 +98,19 @@ def test_verilator_finds_nothing_but_what_is_waived(text: str, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("encoding", "command"),
+    ("config", "command"),
     [
-        (Encoding.TERNARY, "synth_ice40 -top setun"),
-        (Encoding.RAILS, "synth_ecp5 -nowidelut -top setun"),
-        (Encoding.BINARY2, "synth_gowin -top setun"),
-        (Encoding.TERNARY, "synth_xilinx -flatten -top setun"),
+        (CONFIG, "synth_ice40 -top setun"),
+        (CONFIG.replace(encoding=Encoding.RAILS), "synth_ecp5 -nowidelut -top setun"),
+        (CONFIG.replace(encoding=Encoding.BINARY2), "synth_gowin -top setun"),
+        (CONFIG, "synth_xilinx -flatten -top setun"),
+        (FIXED, "synth_ecp5 -nowidelut -top setun"),
     ],
 )
-def test_yosys_synthesises_it_without_latches(encoding: Encoding, command: str, tmp_path: Path) -> None:
+def test_yosys_synthesises_it_without_latches(config: Config, command: str, tmp_path: Path) -> None:
     pytest.importorskip("pyosys")
     source = tmp_path / "setun.v"
-    source.write_text(verilog.generate(CONFIG.replace(encoding=encoding)))
+    source.write_text(verilog.generate(config))
     # Each run in a process of its own: yosys keeps its state for the life of one.
     code = f"""
 from pyosys import libyosys as ys

@@ -127,11 +127,11 @@ class StripAffine(wiring.Component):
     def _first(self, m: Module, channel: int) -> tuple[Value, Value]:
         """v in stage 6, and the residual's share in stage 7."""
         config, control = self.config, self.control
-        operands = {"m": self._operand(m, channel, self.values, "first")}
+        operands: dict[str, Value] = {"m": self._operand(m, channel, self.values, "first")}
         if config.two_scale:
             operands["m2"] = self._operand(m, channel, self.second_values, "second")
         operands["r"] = self._residual(m, channel)
-        products = {
+        products: dict[str, Value] = {
             name: self._register(m, f"product_{name}{channel}", operand * self._parameter(name, channel))
             for name, operand in operands.items()
         }

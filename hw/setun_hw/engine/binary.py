@@ -1,6 +1,6 @@
 """Accumulators as two's complement numbers."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 
 from setun_hw.config import Config, Encoding
 
@@ -54,12 +54,20 @@ def shift_right(m: Module, value: Value, shift: Value, bits: int, name: str) -> 
     dropped = []
     for level in reversed(range(len(shift))):
         keep = bits + (1 << level) - 1
-        levels = [value[distance:] for distance in (0, 1 << level)]
-        extended = [Cat(number[:keep], sign.replicate(max(0, keep - len(number)))) for number in levels]
-        beyond = [(number[keep:] ^ sign.replicate(len(number[keep:]))).any() for number in levels]
-        dropped.append(Mux(shift[level], beyond[1], beyond[0]))
-        value = Mux(shift[level], extended[1], extended[0])
+        far, near = value[1 << level :], value
+        dropped.append(Mux(shift[level], _differs(far[keep:], sign), _differs(near[keep:], sign)))
+        value = Mux(shift[level], _extended(far, keep, sign), _extended(near, keep, sign))
     window = Signal(bits, name=f"{name}_window", reset_less=True)
     over, negative = Signal(name=f"{name}_over", reset_less=True), Signal(name=f"{name}_sign", reset_less=True)
     m.d.sync += [window.eq(value), negative.eq(sign), over.eq(Cat(*dropped, value[-1] ^ sign).any())]
     return Mux(over, Cat((~negative).replicate(bits - 1), negative), window).as_signed()
+
+
+def _differs(bits: Value, sign: Value) -> Value:
+    """Some bit is not the sign."""
+    return (bits ^ sign.replicate(len(bits))).any() if len(bits) else Const(0, 1)
+
+
+def _extended(number: Value, bits: int, sign: Value) -> Value:
+    """A number on ``bits`` bits: cut, or filled with its sign."""
+    return Cat(number, sign.replicate(bits - len(number))) if len(number) < bits else number[:bits]

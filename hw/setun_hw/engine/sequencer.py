@@ -130,6 +130,10 @@ class Sequencer(wiring.Component):
 
         m.submodules.load_gate = load_gate = LoadGate()
         chunk_cycles = drain_cycles(config, d)
+        if config.affine:
+            settled = Signal.like(chunk_cycles)  # the descriptor is there two cycles before the first step
+            m.d.sync += settled.eq(chunk_cycles)
+            chunk_cycles = settled
         m.submodules.drain_gate = drain_gate = DrainGate(len(chunk_cycles))
         m.d.comb += [
             load_gate.after.eq(d.after),

@@ -31,7 +31,7 @@ CONFIGS: dict[str, Config] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_layers_match_the_reference_in_every_cycle(name: str, seed: int) -> None:
     config = CONFIGS[name]
