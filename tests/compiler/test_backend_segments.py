@@ -88,7 +88,8 @@ def test_weight_words_lie_as_the_machine_page_says() -> None:
 
 
 def test_layer_is_cut_when_its_parameters_exceed_their_memory() -> None:
-    net = network(np.ones((32, 4, 1, 1), int), (4, 4, 4), thresholds=[[0, 1]] * 32, codes=[[-1, 0, 1]] * 32)
+    each = [[channel // 8 - 2, 3] for channel in range(32)]  # pieces of the same parameters are stored once
+    net = network(np.ones((32, 4, 1, 1), int), (4, 4, 4), thresholds=each, codes=[[-1, 0, 1]] * 32)
     found = computes(compile_network(net, CONFIG.replace(parameter_words=8)))
     assert [d.groups for d in found] == [2, 2, 2, 2]  # 4 of 8 words at a time: the next half is fetched meanwhile
     assert [d.parameter_base for d in found] == [0, 4, 0, 4]

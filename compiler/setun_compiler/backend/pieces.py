@@ -74,47 +74,77 @@ class Pieces:
 def make_pieces(plan: Plan, data: Data) -> Pieces:
     """Pack everything once; resident pieces lie one behind the other from word 0 and come in one transfer."""
     config = plan.config
-    residency = choose_residency(plan)
-    weights: dict[Key, Piece] = {}
-    parameters: dict[Key, Piece] = {}
-    kept_weights: list[Units] = []
-    kept_parameters: list[Units] = []
-    weight_at = parameter_at = 0
-    for key in (Key(k, s) for k, op in enumerate(plan.ops) for s in range(len(op.segments))):
+    weights, kept_weights = _weights(plan, data)
+    parameters, kept_parameters = _parameters(plan, data)
+    weight_words, parameter_words = sum(map(len, kept_weights)), sum(map(len, kept_parameters))
+    init = []
+    if weight_words:
+        offset = data.append(weight_bytes(np.concatenate(kept_weights), config))
+        packed = int(config.packed_weights)
+        init.append(Transfer(opcode=Opcode.LOAD_WEIGHTS, packed=packed, offset=offset, words=weight_words))
+    if parameter_words:
+        offset = data.append(parameter_bytes(np.concatenate(kept_parameters), config))
+        init.append(Transfer(opcode=Opcode.LOAD_PARAMETERS, offset=offset, words=parameter_words))
+    return Pieces(
+        weights=weights, parameters=parameters, weight_words=weight_words, parameter_words=parameter_words,
+        init=tuple(with_beats(transfer, config) for transfer in init),
+    )  # fmt: skip
+
+
+def _weights(plan: Plan, data: Data) -> tuple[dict[Key, Piece], list[Units]]:
+    """Weights of all segments, those that ops share once, and the words that are resident."""
+    config, residency = plan.config, choose_residency(plan)
+    room = config.weight_words - residency.weight_words
+    pieces: dict[Key, Piece] = {}
+    kept: list[Units] = []
+    start = 0
+    for key in _keys(plan):
+        first = Key(residency.alike[key.op], key.segment)
+        if first != key:
+            pieces[key] = pieces[first]
+            continue
         op = plan.ops[key.op]
         codes = weight_codes(op, op.segments[key.segment], config)
         if op.source is None:
             codes = codes[:, :0]
         groups, group_words = codes.shape[:2]
-        resident, room = key.op in residency.weights, config.weight_words - residency.weight_words
-        if resident:
-            kept_weights.append(codes.reshape(groups * group_words, codes.shape[2]))
-        weights[key] = Piece(
-            key=key, groups=groups, group_words=group_words, resident_at=weight_at if resident else None,
+        resident = key.op in residency.weights
+        pieces[key] = Piece(
+            key=key, groups=groups, group_words=group_words, resident_at=start if resident else None,
             offsets=() if resident or not codes.size else _stream(codes, config, room, data),
         )  # fmt: skip
-        weight_at += groups * group_words if resident else 0
-        bits = parameter_bits(op, op.segments[key.segment], config)
-        resident = key.op in residency.parameters
         if resident:
-            kept_parameters.append(bits)
-        parameters[key] = Piece(
-            key=key, groups=1, group_words=len(bits), resident_at=parameter_at if resident else None,
-            offsets=() if resident or not len(bits) else (data.append(parameter_bytes(bits, config)),),
+            kept.append(codes.reshape(groups * group_words, codes.shape[2]))
+            start += groups * group_words
+    return pieces, kept
+
+
+def _parameters(plan: Plan, data: Data) -> tuple[dict[Key, Piece], list[Units]]:
+    """The same for parameters, all of which are resident or none."""
+    config = plan.config
+    bits = {
+        key: parameter_bits(plan.ops[key.op], plan.ops[key.op].segments[key.segment], config) for key in _keys(plan)
+    }
+    firsts: dict[bytes, Key] = {}
+    alike = {key: firsts.setdefault(words.tobytes(), key) for key, words in bits.items()}
+    resident = sum(len(bits[key]) for key in firsts.values()) <= config.parameter_words
+    pieces: dict[Key, Piece] = {}
+    start = 0
+    for key, first in alike.items():
+        if first != key:
+            pieces[key] = pieces[first]
+            continue
+        count = len(bits[key])
+        pieces[key] = Piece(
+            key=key, groups=1, group_words=count, resident_at=start if resident else None,
+            offsets=() if resident or not count else (data.append(parameter_bytes(bits[key], config)),),
         )  # fmt: skip
-        parameter_at += len(bits) if resident else 0
-    init = []
-    if weight_at:
-        offset = data.append(weight_bytes(np.concatenate(kept_weights), config))
-        packed = int(config.packed_weights)
-        init.append(Transfer(opcode=Opcode.LOAD_WEIGHTS, packed=packed, offset=offset, words=weight_at))
-    if parameter_at:
-        offset = data.append(parameter_bytes(np.concatenate(kept_parameters), config))
-        init.append(Transfer(opcode=Opcode.LOAD_PARAMETERS, offset=offset, words=parameter_at))
-    return Pieces(
-        weights=weights, parameters=parameters, weight_words=weight_at, parameter_words=parameter_at,
-        init=tuple(with_beats(transfer, config) for transfer in init),
-    )  # fmt: skip
+        start += count if resident else 0
+    return pieces, [bits[key] for key in firsts.values()] if resident else []
+
+
+def _keys(plan: Plan) -> list[Key]:
+    return [Key(k, s) for k, op in enumerate(plan.ops) for s in range(len(op.segments))]
 
 
 def with_beats(transfer: Transfer, config: Config) -> Transfer:

@@ -1,19 +1,18 @@
-"""Which layers' weights and parameters stay on chip for good, and which are fetched in every run."""
+"""Which layers' weights stay on chip for good, and which are fetched in every run."""
 
 from typing import NamedTuple
 
-from setun_compiler.backend.cut_segments import parameter_words
 from setun_compiler.backend.plan import Op, Plan, Run
 from setun_hw.external import weight_sharing
 
 
 class Residency(NamedTuple):
-    """Indices of resident ops, and the words their weights (parameters) take from word 0."""
+    """Indices of resident ops, and the words their weights take from word 0."""
 
+    #: for each op the first with the same weights, which it shares
+    alike: tuple[int, ...]
     weights: frozenset[int]
     weight_words: int
-    parameters: frozenset[int]
-    parameter_words: int
 
 
 def total_words(op: Op) -> int:
@@ -21,35 +20,42 @@ def total_words(op: Op) -> int:
     return sum(segment.groups * op.group_words(segment) for segment in op.segments)
 
 
+def first_alike(ops: tuple[Op, ...]) -> tuple[int, ...]:
+    """For each op the first one whose weight words are the same, as those of all steps of a recurrent layer are."""
+    seen: dict[object, int] = {}
+    found = []
+    for k, op in enumerate(ops):
+        form = op.source is None, op.weight_digits, op.conv_groups, op.segments, op.weights.shape, op.weights.tobytes()
+        found.append(seen.setdefault(form, k))
+    return tuple(found)
+
+
 def choose_residency(plan: Plan) -> Residency:
     """Everything stays if it fits; otherwise what gains most per word, leaving room to stream the others."""
     ops, config = plan.ops, plan.config
-    sizes = [total_words(op) for op in ops]
-    parameters = [parameter_words(op, config) for op in ops]
-    all_ops = frozenset(range(len(ops)))
-    resident_parameters = all_ops if sum(parameters) <= config.parameter_words else frozenset()
-    resident = all_ops if sum(sizes) <= config.weight_words else _gain_most(plan, sizes)
-    return Residency(
-        weights=resident,
-        weight_words=sum(sizes[k] for k in resident),
-        parameters=resident_parameters,
-        parameter_words=sum(parameters[k] for k in resident_parameters),
-    )
+    alike = first_alike(ops)
+    sizes = [total_words(op) if alike[k] == k else 0 for k, op in enumerate(ops)]
+    fits = sum(sizes) <= config.weight_words
+    resident = frozenset(range(len(ops))) if fits else _gain_most(plan, sizes, alike)
+    return Residency(alike=alike, weights=resident, weight_words=sum(sizes[k] for k in resident))
 
 
-def _gain_most(plan: Plan, sizes: list[int]) -> frozenset[int]:
+def _gain_most(plan: Plan, sizes: list[int], alike: tuple[int, ...]) -> frozenset[int]:
     """Ops in the order of what streaming them would cost: cycles that computing does not hide, then traffic."""
+    firsts = sorted(set(alike))
     groups = [max(op.group_words(segment) for segment in op.segments) for op in plan.ops]
     rings = [min(size, 2 * group) for size, group in zip(sizes, groups, strict=True)]
-    gains = [_exposed(plan, k, size) / max(1, size) for k, size in enumerate(sizes)]
+    gains = [0.0] * len(sizes)
+    for k, first in enumerate(alike):
+        gains[first] += _exposed(plan, k, sizes[first]) / max(1, sizes[first])
     resident: set[int] = set()
     taken = 0
-    for k in sorted(range(len(sizes)), key=lambda k: -gains[k]):
-        ring = max((rings[other] for other in range(len(sizes)) if other != k and other not in resident), default=0)
+    for k in sorted(firsts, key=lambda k: -gains[k]):
+        ring = max((rings[other] for other in firsts if other != k and other not in resident), default=0)
         if taken + sizes[k] + ring <= plan.config.weight_words:
             resident.add(k)
             taken += sizes[k]
-    return frozenset(resident)
+    return frozenset(k for k, first in enumerate(alike) if first in resident)
 
 
 def _exposed(plan: Plan, index: int, words: int) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from setun_compiler.frontend.builder import Builder
 from setun_compiler.frontend.collect import collect, concat, mapped_parts
+from setun_compiler.frontend.crops import cropped
 from setun_compiler.frontend.elementwise import ELEMENTWISE, aligned, check_inputs
 from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.evaluate import gemm
@@ -125,7 +126,10 @@ class Tracer:
             moved = LAYOUT[node.op](node, (first.index, *constants[1:]))
             for index in moved:
                 sized(node, index.shape)
-            return [Tensor(source=first.source, value=first.value, index=index) for index in moved]
+            made = [Tensor(source=first.source, value=first.value, index=index) for index in moved]
+            # a layer that nothing else reads need not make what is cut off
+            smaller = cropped(made[0]) if node.op == "Slice" and self._is_fresh(first.source) else None
+            return [smaller] if smaller is not None else list(made)
         if node.op == "Shape":
             return [shape_of(node, first.index.shape)]
         if node.op == "Size":
