@@ -48,7 +48,7 @@ def compare(
     Example: setun compare net.setun --technology ptm32 --input x.npy
     """
     from setun.arrays import load_array
-    from setun.costs import comparison_text
+    from setun.comparison import comparison_text
     from setun.files import replacing
     from setun_compiler.container import load
     from setun_sim.cost import technology as find
@@ -86,12 +86,12 @@ def technologies(
     \b
     Example: setun technologies 22fdx
     """
-    from setun import costs
+    from setun.technologies import technologies_text, technology_document, technology_text
     from setun_sim.cost.technology import technologies as all_of_them
     from setun_sim.cost.technology import technology
 
     known = list(all_of_them().values()) if name is None else [technology(name)]
     if json:
-        print_json(costs.technology_document(known))
+        print_json(technology_document(known))
     else:
-        typer.echo(costs.technologies_text(known) if name is None else costs.technology_text(known[0]))
+        typer.echo(technologies_text(known) if name is None else technology_text(known[0]))

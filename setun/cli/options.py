@@ -27,6 +27,9 @@ MemoryName = Annotated[
     str, typer.Option("--memory", metavar="NAME|FILE.toml", help="External memory: technology of kind memory.")
 ]
 Clock = Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Clock.", show_default="the technology's")]
+Toggles = Annotated[
+    bool, typer.Option("--toggles", help="Count the dot products' switching on real operands (slower).")
+]
 Key = Annotated[str, typer.Option("--key", metavar="NAME", help="Which array of an npz file holds the inputs.")]
 
 

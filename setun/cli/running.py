@@ -7,12 +7,15 @@ import typer
 
 from setun.cli.options import (
     Clock,
+    InputFile,
     Interval,
     Json,
     Key,
     Latency,
     MemoryName,
     ProgramFile,
+    TechnologyName,
+    Toggles,
     print_json,
     working,
 )
@@ -58,63 +61,54 @@ def run(
 
 def simulate(
     program: ProgramFile,
-    input_file: Annotated[
-        Path | None,
-        typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False),
-    ] = None,
+    input_file: InputFile = None,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", metavar="T.json", help="Write a timeline for ui.perfetto.dev.", show_default=False),
     ] = None,
-    technology: Annotated[
-        str | None,
-        typer.Option(
-            "--technology", metavar="NAME|FILE.toml", help="For energy.", show_default="22fdx, where there are inputs"
-        ),
-    ] = None,
+    technology: TechnologyName = "22fdx",
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
     latency: Latency = 8,
     interval: Interval = 1,
+    toggles: Toggles = False,
     key: Key = "x",
     json: Json = False,
 ) -> None:
     """Show cycles, utilisation, stalls, traffic and energy by layer.
 
-    With inputs, also the activity that the real data cause and the energy it takes; --technology without inputs
-    draws a random one.
+    Activity and energy are those of the inputs; without --input, of one random input. Cycles do not depend on data.
 
     \b
-    Example: setun simulate net.setun --latency 40
+    Example: setun simulate net.setun --input x.npy --technology fdsoi28
     """
     from setun.arrays import load_array
-    from setun.costs import energy_text
+    from setun.costs import energy_text, toggles_text
     from setun.files import replacing
     from setun_compiler.container import load
-    from setun_sim import simulate as run_simulation
     from setun_sim import trace as tracing
     from setun_sim.cost import technology as find
     from setun_sim.report.energies import energy_section
-    from setun_sim.report.priced import priced
+    from setun_sim.report.priced import counted, priced, toggles_section
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
     with working(f"simulating {program}"):
-        if samples is None and technology is None:
-            result, energy = run_simulation(compiled, None, latency=latency, interval=interval), None
-        else:
-            result, energy = priced(
-                compiled, samples, find(technology or "22fdx"), memory=find(memory), clock_mhz=clock, latency=latency,
-                interval=interval,
-            )  # fmt: skip
+        result, expected = priced(
+            compiled, samples, find(technology), memory=find(memory), clock_mhz=clock, latency=latency,
+            interval=interval,
+        )  # fmt: skip
+        energy = counted(result, expected, samples) if toggles else expected
     if trace is not None:
         with replacing(trace) as temporary:
             tracing.write(result, temporary)
     if json:
-        costs = {} if energy is None else {"random_inputs": samples is None, "energy": energy_section(energy)}
-        print_json({**result.to_json(), **costs})
+        extra = {"toggles": toggles_section(expected, energy)} if toggles else {}
+        print_json({
+            **result.to_json(), "random_inputs": samples is None, "energy": energy_section(energy), **extra,
+        })  # fmt: skip
         return
-    typer.echo(result.to_text())
-    if energy is not None:
-        whose = " of random inputs" if samples is None else ""
-        typer.echo(f"\nenergy of an input{whose}\n{energy_text(energy)}")
+    whose = " (random: none were given)" if samples is None else ""
+    typer.echo(f"{result.to_text()}\n\nenergy of an input{whose}\n{energy_text(energy)}")
+    if toggles:
+        typer.echo(f"\n{toggles_text(expected, energy)}")

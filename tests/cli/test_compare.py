@@ -117,25 +117,3 @@ def test_a_file_of_ones_own_is_listed_by_its_name(command: Command, tmp_path: Pa
     refused = command("technologies", tmp_path / "other.toml")
     assert refused.exit_code == 2
     assert refused.stderr.startswith(f"Error: {tmp_path / 'other.toml'}: cannot be read")
-
-
-def test_simulate_with_inputs_shows_energy_by_layer_that_adds_up(command: Command, digits: Path) -> None:
-    found = document(command("simulate", digits, "--input", DATA / "digits.npz", "--json"))
-    energy = found["energy"]
-    assert found["random_inputs"] is False
-    assert energy["technology"] == "22fdx"
-    assert sum(layer["energy_fj"] for layer in energy["layers"]) == pytest.approx(energy["energy_fj"])
-    for layer in energy["layers"]:
-        assert sum(layer["groups_fj"].values()) == pytest.approx(layer["energy_fj"])
-    text = command("simulate", digits, "--input", DATA / "digits.npz").stdout
-    assert all(len(line) <= 80 for line in text.splitlines())
-    total = next(line.split() for line in text.splitlines() if line.startswith("total"))
-    assert float(total[1]) == pytest.approx(energy["energy_fj"] / 1e6, rel=5e-3)
-
-
-def test_simulate_without_inputs_has_energy_only_when_asked(command: Command, digits: Path) -> None:
-    assert "energy" not in document(command("simulate", digits, "--json"))
-    found = document(command("simulate", digits, "--technology", "horowitz45", "--json"))
-    assert found["random_inputs"] is True
-    assert found["energy"]["technology"] == "horowitz45"
-    assert "energy of an input of random inputs" in command("simulate", digits, "--technology", "cmos7").stdout

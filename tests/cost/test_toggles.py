@@ -30,6 +30,18 @@ def test_real_operands_switch_about_as_random_ones_of_their_density(encoding: En
     assert found.components["clock"] == energy(result, technology("fdsoi28")).components["clock"]
 
 
+def test_pixels_come_from_every_strip_and_from_all_over_the_map() -> None:
+    """Only one strip has an image that is not zero: its products must count as a share of all strips' steps."""
+    result = simulated(Encoding.RAILS, inputs_kept=1.0)
+    rows = np.zeros((1, 8, 6, 6))
+    rows[:, :, 3:] = np.random.default_rng(5).choice([-1, 1], (1, 8, 3, 6))
+    half, whole = (
+        next(iter(toggles(result.program, samples).values())).switches["product"]
+        for samples in (rows, np.random.default_rng(5).choice([-1, 1], (1, 8, 6, 6)))
+    )
+    assert 0.35 * whole < half < 0.75 * whole
+
+
 def test_samples_that_never_change_switch_nothing() -> None:
     config = SMALL.replace(encoding="binary2")
     found = of_products(config, np.full((config.lanes, 64), 4))

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from setun_compiler import host
@@ -14,10 +13,9 @@ from setun_sim.report.comparison import comparison_of, comparison_section
 from setun_sim.report.energies import energy_section, technology_section
 from setun_sim.report.histograms import histograms
 from setun_sim.report.memory_map import memory_maps
-from setun_sim.report.priced import priced
+from setun_sim.report.priced import inputs_of, priced
 from setun_sim.simulation import Result
 from setun_sim.timeline import DEFAULT_INTERVAL, DEFAULT_LATENCY
-from setun_sim.verify.verify import random_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +56,7 @@ def report(
         When samples do not fit the program, the program is malformed, or the clock is no positive number.
     """
     given = samples is not None
-    inputs = np.asarray(samples if samples is not None else random_samples(program, program.images))
+    inputs = inputs_of(program, samples)
     result, cost = priced(
         program, inputs, technology, memory=memory, clock_mhz=clock_mhz, latency=latency, interval=interval
     )

@@ -10,8 +10,8 @@ from setun_sim.cost.technology import Technology
 
 #: components drawn in one colour where space is short
 GROUPS = {
-    "datapath": ("multipliers", "adder tree", "accumulator", "comparator"),
-    "on-chip memories": ("activation memory", "weight memory", "parameter memory"),
+    "datapath": ("multipliers", "adder tree", "accumulator", "comparator", "fixed point"),
+    "on-chip memories": ("activation memory", "weight memory", "parameter memory", "residual memory"),
     "control": ("control",),
     "wires": ("wires",),
     "clock": ("clock",),
