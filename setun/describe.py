@@ -11,10 +11,10 @@ if TYPE_CHECKING:  # it brings the model reader with it
 
 
 def memory_bits(config: Config) -> int:
-    """Bits of all on-chip memories: activation banks, weight and parameter memory."""
-    activations = config.strips * config.activation_words * config.word_bits
+    """Bits of all on-chip memories: activation banks, residual memories, weight and parameter memory."""
+    strip = config.activation_words * config.word_bits + config.residual_words * config.residual_word_bits
     weights = config.weight_words * config.weight_word_bits
-    return activations + weights + config.parameter_words * config.parameter_word_bits
+    return config.strips * strip + weights + config.parameter_words * config.parameter_word_bits
 
 
 def describe(program: Program) -> dict[str, Any]:

@@ -15,14 +15,30 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
     ),
     (
         Config(name="small", rows=16, lanes=16, strips=4, post=4, weight_words=2048),
-        "ResNet-20 at full utilisation with all weights on chip: 16, 32 and 64 channels, maps of 32, 16 and 8 rows.",
+        "A general start: networks of trits with all weights on chip, without fixed point or a second accumulator.",
     ),
     (
         Config(
-            name="wide", rows=32, lanes=32, strips=4, post=8, activation_words=10240, weight_words=1024,
-            parameter_words=256, axi_data_bits=512,
+            name="resnet20", rows=16, lanes=16, strips=4, post=4, weight_words=2048, axi_data_bits=128, affine=True,
+            residual_words=1536,
         ),
-        "VGG-S: channels in multiples of 32, rows divisible by 4; a batch of four hides its streamed weights.",
+        "ResNet-20 with all weights on chip: 16, 32 and 64 channels, maps of 32, 16 and 8 rows, residuals in fixed"
+        " point; it runs 8-bit activations as well.",
+    ),
+    (
+        Config(
+            name="ttq", rows=16, lanes=16, strips=4, post=4, accumulator_bits=24, weight_words=2048,
+            axi_data_bits=128, affine=True, two_scale=True, residual_words=1536,
+        ),
+        "TTQ: two scales a channel take a second accumulator and wider sums; it runs whatever resnet20 runs.",
+    ),
+    (
+        Config(
+            name="wide", rows=32, lanes=32, strips=4, post=8, activation_words=10240, weight_words=2048,
+            parameter_words=256, axi_data_bits=1024,
+        ),
+        "VGG-S: channels in multiples of 32, rows divisible by 4; memory and bus for 13 million streamed weights, which"
+        " a batch of four shares.",
     ),
     (
         Config(
@@ -71,6 +87,14 @@ def configs() -> dict[str, Config]:
 def reason(name: str) -> str:
     """Why a named configuration exists, one sentence."""
     return next(text for config, text in _PRESETS if config.name == name)
+
+
+def having(field: str, least: int) -> str:
+    """Words for the end of a refusal: the first named configuration whose ``field`` is at least ``least``, if any."""
+    for preset, _ in _PRESETS:
+        if getattr(preset, field) >= least:
+            return f"; {preset.name!r} has {'it' if least is True else getattr(preset, field)}"
+    return ""
 
 
 def config(name_or_path: str | Path) -> Config:

@@ -85,6 +85,9 @@ def test_accumulator_just_wide_enough_is_taken_and_one_bit_less_refused(encoding
     fits = np.ones((1, 30, 1, 1), int)
     compile_network(network(fits, (30, 1, 1)), config)
     channels = np.concatenate([np.zeros((1, 31, 1, 1), int), np.ones((1, 31, 1, 1), int)])
-    text = "^layer 'layer': sums of channel 1 reach 31, which takes accumulator_bits 7, but configuration 'test' has 6$"
+    text = (
+        "^layer 'layer': sums of channel 1 reach 31, which takes accumulator_bits 7, but configuration 'test' has 6;"
+        " 'tiny' has 18$"
+    )
     with pytest.raises(CompileError, match=text):
         compile_network(network(channels, (31, 1, 1)), config)

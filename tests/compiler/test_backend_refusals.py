@@ -32,7 +32,10 @@ def affine() -> Affine:
             {"weights": None, "source": None},
             "layer 'layer': without weights it needs a residual operand in fixed point, and no input",
         ),
-        ({"post": affine()}, "layer 'layer': fixed-point results need affine, but configuration 'test' has none"),
+        (
+            {"post": affine()},
+            "layer 'layer': fixed-point results need affine, but configuration 'test' has none; 'resnet20' has it",
+        ),
         ({"residual": Residual(source="x")}, "layer 'layer': a residual operand needs fixed-point post-processing"),
         ({"two_scale": True}, "layer 'layer': two scales need fixed-point post-processing"),
         ({"at": (0, 1, 0)}, r"layer 'layer': makes \(2, 4, 4\) elements, but 'y' has \(2, 4, 4\)"),

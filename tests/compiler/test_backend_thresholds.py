@@ -44,7 +44,7 @@ def test_too_many_thresholds_are_refused_by_channel() -> None:
         thresholds=[[-1, 0, 0], [-1, 0, 1]],
         codes=[[0, 1, 9, 2], [0, 1, 0, 1]],
     )
-    text = "^layer 'layer': channel 1 needs 3 thresholds, but configuration 'test' has 2$"
+    text = "^layer 'layer': channel 1 needs 3 thresholds, but configuration 'test' has 2; 'tiny' has 4$"
     with pytest.raises(CompileError, match=text):
         compile_network(net, CONFIG.replace(code_digits=3))
 

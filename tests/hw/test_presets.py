@@ -43,7 +43,7 @@ def test_file_is_read_by_its_path(tmp_path: Path) -> None:
 
 
 def test_unknown_name_is_refused_with_the_choices() -> None:
-    choices = "tiny, small, wide, imagenet, cutie, ice40, ulx3s, vector"
+    choices = "tiny, small, resnet20, ttq, wide, imagenet, cutie, ice40, ulx3s, vector"
     text = f"^configuration must be a TOML file or one of {choices}, not 'huge'$"
     with pytest.raises(ConfigError, match=text):
         presets.config("huge")
@@ -52,3 +52,10 @@ def test_unknown_name_is_refused_with_the_choices() -> None:
 def test_missing_file_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^absent\.toml: cannot be read as TOML \(.*\)$"):
         presets.config("absent.toml")
+
+
+def test_the_first_configuration_that_has_enough_is_named() -> None:
+    assert presets.having("affine", True) == "; 'resnet20' has it"
+    assert presets.having("two_scale", True) == "; 'ttq' has it"
+    assert presets.having("accumulator_bits", 21) == "; 'ttq' has 24"
+    assert presets.having("thresholds", 65) == ""

@@ -10,6 +10,7 @@ from setun_compiler.digits import digits_and_shift, digits_needed
 from setun_compiler.layout import ceil_div
 from setun_compiler.network import Affine, Feature, Floats, Integers, Layer, Network, Raw, Threshold
 from setun_hw.config import Config
+from setun_hw.presets import having
 
 #: digit planes that a descriptor's ``pad_digits`` and ``weight_digits`` can describe
 MOST_FEATURE_DIGITS = 8
@@ -134,6 +135,7 @@ def _convolved(op: Op, layer: Layer, network: Network, tensors: Tensors, config:
     if layer.two_scale and not config.two_scale:
         raise CompileError(
             f"layer {layer.name!r}: two scales a channel need two_scale, but configuration {config.name!r} has none"
+            f"{having('two_scale', True)}"
         )
     if source.places is not None:
         weights, groups = spread_channels(_dense(weights, groups), source.places, source.channels), 1
@@ -179,6 +181,7 @@ def _with_post(op: Op, layer: Layer, tensors: Tensors, config: Config) -> Op:
         raise CompileError(
             f"layer {layer.name!r}: its results {target.low + target.shift} to {target.high + target.shift} take"
             f" {target.digits} digits, but configuration {config.name!r} has code_digits {config.code_digits}"
+            f"{having('code_digits', target.digits)}"
         )
     return replace(op, thresholds=np.clip(table.thresholds, -FAR, FAR) - by, codes=table.codes - target.shift)
 
@@ -197,6 +200,7 @@ def _check_affine(layer: Layer, post: Affine, tensors: Tensors, config: Config) 
     if not config.affine:
         raise CompileError(
             f"layer {layer.name!r}: fixed-point results need affine, but configuration {config.name!r} has none"
+            f"{having('affine', True)}"
         )
     if layer.residual is not None:
         operand = tensors[layer.residual.source]

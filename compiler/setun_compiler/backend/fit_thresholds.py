@@ -7,6 +7,7 @@ import numpy as np
 from setun_compiler.backend.plan import CompileError, Op, Plan
 from setun_compiler.network import Integers
 from setun_hw.config import Config
+from setun_hw.presets import having
 
 
 def fit_thresholds(plan: Plan) -> Plan:
@@ -37,7 +38,7 @@ def _fit(op: Op, config: Config) -> Op:
     if steps[channel] > config.thresholds:
         raise CompileError(
             f"layer {op.name!r}: channel {channel} needs {steps[channel]} thresholds, but configuration"
-            f" {config.name!r} has {config.thresholds}"
+            f" {config.name!r} has {config.thresholds}{having('thresholds', int(steps[channel]))}"
         )
     fitted = np.full((op.channels, config.thresholds), never, np.int64)
     fitted_codes = np.repeat(codes[:, -1:], config.thresholds + 1, axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from setun_compiler.backend.plan import CompileError, Op, Plan, Tensors
 from setun_compiler.network import Affine, Integers
 from setun_hw.config import Config
+from setun_hw.presets import having
 
 Range = tuple[Integers, Integers]  #: smallest and largest of each channel
 #: largest shift a descriptor can hold
@@ -127,5 +128,5 @@ class _Need:
             largest = least if most.bit_length() + 1 < needed else most
             raise CompileError(
                 f"layer {self.layer!r}: {what} of {largest} takes {field} {needed}, but configuration"
-                f" {self.config.name!r} has {bits}"
+                f" {self.config.name!r} has {bits}{having(field, needed) if hasattr(self.config, field) else ''}"
             )

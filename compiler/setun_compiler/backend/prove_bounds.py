@@ -13,6 +13,7 @@ from setun_compiler.digits import raw_planes_needed, to_digits
 from setun_compiler.network import Integers
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Mode
+from setun_hw.presets import having
 
 
 def prove_bounds(plan: Plan) -> Plan:
@@ -100,5 +101,5 @@ def _too_large(op: Op, channel: int, bound: int, config: Config) -> str:
         bits += 1
     return (
         f"layer {op.name!r}: sums of channel {channel} reach {bound}, which takes accumulator_bits {bits}, but"
-        f" configuration {config.name!r} has {config.accumulator_bits}"
+        f" configuration {config.name!r} has {config.accumulator_bits}{having('accumulator_bits', bits)}"
     )
