@@ -127,9 +127,9 @@ class Config:
             )
         if self.two_scale and not self.affine:
             raise ConfigError("two_scale needs affine")
-        if self.affine and self.residual_bits > self.accumulator_bits:
+        if self.affine and self.residual_bits >= self.accumulator_bits:  # a threshold on a result takes a bit more
             limit = f"accumulator_bits, {self.accumulator_bits}"
-            raise ConfigError(f"residual_bits must be at most {limit}, not {self.residual_bits}")
+            raise ConfigError(f"residual_bits must be less than {limit}, not {self.residual_bits}")
         if self.packed_weights and self.encoding is Encoding.BINARY2:
             raise ConfigError("packed_weights needs balanced trits, so encoding ternary or rails, not binary2")
 

@@ -53,6 +53,10 @@ def test_digit_range_is_that_of_the_extreme_digits(encoding: Encoding, digits: i
         ({"name": ""}, "name must be a non-empty string, not ''"),
         ({"two_scale": True}, "two_scale needs affine"),
         ({"affine": True}, "residual_words must be between 2 and 16777216, not 0"),
+        (
+            {"affine": True, "residual_words": 8, "residual_bits": 12, "accumulator_bits": 12},
+            "residual_bits must be less than accumulator_bits, 12, not 12",
+        ),
         ({"residual_words": 8}, "residual_words must be between 0 and 0, not 8"),
     ],
 )

@@ -71,8 +71,8 @@ def test_halves_round_up_and_slopes_meet_at_the_pivot(encoding: Encoding) -> Non
 
 def test_everything_saturates_at_the_accumulators_width() -> None:
     """8 bits: sums of 3 times 100 make 127, of -3 make -128; both slopes, and what comes after, likewise."""
-    config = FIXED.replace(accumulator_bits=8, residual_bits=8)
-    v = _affine(m=np.full(4, 100), m1=np.full(4, 64), m0=np.full(4, 64), shift1=7, low=-128, high=127)
+    config = FIXED.replace(accumulator_bits=8, residual_bits=7)
+    v = _affine(m=np.full(4, 100), m1=np.full(4, 64), m0=np.full(4, 64), shift1=7, low=-64, high=63)
     assert _out(dataclasses.replace(v, low=-40, high=40), config) == [40, -40, 0, -40]
     p = golden_post.Parameters(
         thresholds=np.zeros((4, 0), np.int64),
