@@ -32,7 +32,7 @@ class Rows(wiring.Component):
             m.submodules[f"accumulator_{row}"] = accumulator = Accumulator(self.config)
             m.d.comb += [
                 dot.weights.eq(self.weights.word_select(row, self.config.word_bits)), dot.digits.eq(self.digits),
-                accumulator.sum.eq(dot.sum), accumulator.enable.eq(1),
+                dot.loads.eq(1), accumulator.sum.eq(dot.sum), accumulator.enable.eq(1),
                 self.value.word_select(row, self.config.accumulator_width).eq(accumulator.value),
             ]  # fmt: skip
         return m
@@ -80,7 +80,8 @@ def test_components_of_different_shape_are_different_modules() -> None:
                 c = config(Encoding.RAILS, lanes=lanes)
                 m.submodules[name] = dot = DotProduct(c)
                 total = Signal(sum_width(c))
-                m.d.comb += [dot.weights.eq(self.digits), dot.digits.eq(self.digits), total.eq(dot.sum)]
+                m.d.comb += [dot.weights.eq(self.digits), dot.digits.eq(self.digits), dot.loads.eq(1)]
+                m.d.comb += total.eq(dot.sum)
                 m.d.comb += getattr(self, name).eq(total)
             return m
 

@@ -1,7 +1,7 @@
 """The arithmetic of the datapath: dot product, accumulator and comparison, in all three encodings."""
 
 from setun_hw.arithmetic.accumulator import Accumulator
-from setun_hw.arithmetic.compare import Comparator, Maximum, at_least, maximum
+from setun_hw.arithmetic.compare import Comparator, Maximum
 from setun_hw.arithmetic.dot_product import DotProduct
 from setun_hw.arithmetic.unpacker import Unpacker
 from setun_hw.codec import decode_accumulator, encode_accumulator, sum_width
@@ -12,9 +12,7 @@ __all__ = [
     "DotProduct",
     "Maximum",
     "Unpacker",
-    "at_least",
     "decode_accumulator",
     "encode_accumulator",
-    "maximum",
     "sum_width",
 ]

@@ -58,9 +58,11 @@ class Comparator(_OfTwo):
         super().__init__(config, 1)
 
     def build(self, library: ModuleLibrary | None = None) -> Module:
-        """Cells for ``ternary``, a subtraction for the others."""
+        """Cells for ``ternary``, a subtraction for the others and where an FPGA has carry chains for one."""
         m = Module()
-        if self.config.encoding is Encoding.TERNARY:
+        if self.config.encoding is Encoding.TERNARY and library is not None and library.family is not None:
+            m.d.comb += self.at_least.eq(_ordered(self.a) >= _ordered(self.b))
+        elif self.config.encoding is Encoding.TERNARY:
             (sign,) = instantiate(m, datapath.comparison(self.config), self._trits())["sign"]
             m.d.comb += self.at_least.eq(~sign[1])
         else:
@@ -100,21 +102,3 @@ class Maximum(_OfTwo):
 def _ordered(trits: Value) -> Value:
     """Trits as an unsigned number of the same order: each rail pair becomes 0, 1 or 3."""
     return Cat(Cat(~trits[low + 1], trits[low]) for low in range(0, len(trits), 2))
-
-
-def at_least(config: Config, a: Value, b: Value) -> Value:
-    """One bit: ``a >= b``, both in the accumulator's format.
-
-    An expression; :class:`Comparator` is the same as a module of cells.
-    """
-    if config.encoding is Encoding.TERNARY:
-        return _ordered(a) >= _ordered(b)
-    return a.as_signed() >= b.as_signed()
-
-
-def maximum(config: Config, a: Value, b: Value) -> Value:
-    """The larger of two accumulators.
-
-    An expression; :class:`Maximum` is the same as a module of cells.
-    """
-    return Mux(at_least(config, a, b), a, b)

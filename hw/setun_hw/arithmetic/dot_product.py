@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from amaranth import Cat, Const, Module, Signal, Value
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,10 +19,12 @@ class DotProduct(Shared, wiring.Component):
 
     Members
     -------
+    loads : ``In(tree_registers)``    whether each stage's registers load, the first lowest; none without registers
     weights, digits : ``In(2*N)``     digits, lane 0 lowest
     sum : ``Out(sum_width(config))``  trits, least significant lowest, or two's complement
     """
 
+    loads: Signal
     weights: Signal
     digits: Signal
     sum: Signal
@@ -30,8 +32,9 @@ class DotProduct(Shared, wiring.Component):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.clocked = config.tree_registers > 0
+        loads = {"loads": In(config.tree_registers)} if self.clocked else {}
         super().__init__(
-            {"weights": In(config.word_bits), "digits": In(config.word_bits), "sum": Out(sum_width(config))}
+            {**loads, "weights": In(config.word_bits), "digits": In(config.word_bits), "sum": Out(sum_width(config))}
         )
 
     @property
@@ -41,15 +44,17 @@ class DotProduct(Shared, wiring.Component):
 
     def pins(self) -> tuple[dict[str, Signal], dict[str, Signal]]:
         """Inputs and outputs by name."""
-        return {"weights": self.weights, "digits": self.digits}, {"sum": self.sum}
+        loads = {"loads": self.loads} if self.clocked else {}
+        return {**loads, "weights": self.weights, "digits": self.digits}, {"sum": self.sum}
 
     def build(self, library: ModuleLibrary | None = None) -> Module:
         """Cells for ``ternary``, a tree of binary adders for the others."""
         m = Module()
         config = self.config
+        loads: list[Value] = list(self.loads) if self.clocked else []
         if config.encoding is Encoding.TERNARY:
             pairs = list(self._lanes())
-            wires = {"weights": [w for w, _ in pairs], "digits": [a for _, a in pairs], "enable": [Const(1, 1)]}
+            wires = {"weights": [w for w, _ in pairs], "digits": [a for _, a in pairs], "loads": loads}
             m.d.comb += self.sum.eq(Cat(instantiate(m, datapath.dot_product(config), wires)["sum"]))
             return m
         numbers = [number for lane, (w, a) in enumerate(self._lanes()) for number in self._product(m, lane, w, a)]
@@ -59,7 +64,7 @@ class DotProduct(Shared, wiring.Component):
             # adders of bits that are mostly equal switch a third less than adders of a product's two bits, which
             # mostly differ
             numbers = numbers[0::2] + numbers[1::2]
-        m.d.comb += self.sum.eq(sum_up(m, numbers, -offset, sum_width(config), config.tree_registers, family))
+        m.d.comb += self.sum.eq(sum_up(m, numbers, -offset, sum_width(config), loads, family))
         return m
 
     def _lanes(self) -> Iterator[tuple[Value, Value]]:

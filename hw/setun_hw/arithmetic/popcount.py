@@ -16,8 +16,10 @@ from setun_hw.cells.compression import StagedTree, compress
 GROUPS = {"ice40": 2, "xilinx": 3}
 
 
-def sum_up(m: Module, numbers: Sequence[Value], constant: int, width: int, registers: int, family: str | None) -> Value:
-    """``constant`` plus all numbers, modulo ``2**width``, after ``registers`` clock edges.
+def sum_up(
+    m: Module, numbers: Sequence[Value], constant: int, width: int, loads: Sequence[Value], family: str | None
+) -> Value:
+    """``constant`` plus all numbers, modulo ``2**width``, after one clock edge for each of ``loads``.
 
     Parameters
     ----------
@@ -29,26 +31,29 @@ def sum_up(m: Module, numbers: Sequence[Value], constant: int, width: int, regis
         Any integer.
     width:
         Bits of the sum.
-    registers:
-        Pipeline registers on the way.
+    loads:
+        For each pipeline register on the way, the first first, whether it loads.
     family:
         FPGA family the shape is for, as ``GROUPS`` names it; columns for any other, and for None.
     """
-    builder = _Builder(m)
+    builder = _Builder(m, loads)
     if family in GROUPS:
-        return builder.chains(numbers, constant, width, registers, GROUPS[family])
+        return builder.chains(numbers, constant, width, GROUPS[family])
     columns: list[list[Value]] = [[] for _ in range(max([width, *map(len, numbers)]))]
-    for number in [*numbers, Const(constant, width)]:
+    for number in numbers:
         for weight, bit in enumerate(number):
             columns[weight].append(bit)
-    return builder.columns(columns[:width], registers)
+    for weight in range(width):
+        columns[weight].append(Const(constant >> weight & 1, 1))
+    return builder.columns(columns[:width])
 
 
 class _Builder:
     """Adders and registers of one sum, numbered as they are made."""
 
-    def __init__(self, m: Module) -> None:
+    def __init__(self, m: Module, loads: Sequence[Value]) -> None:
         self.m = m
+        self.loads = loads
         self.made = 0
 
     def signal(self, name: str, value: Value, width: int = 1, **attributes: int) -> Signal:
@@ -57,11 +62,14 @@ class _Builder:
         self.m.d.comb += signal.eq(value)
         return signal
 
-    def register(self, value: Value) -> Signal:
-        stage = Signal(len(value), name=f"stage_{self.made}", reset_less=True)
+    def register(self, value: Value, stage: int) -> Value:
+        if isinstance(value, Const):
+            return value
+        register = Signal(len(value), name=f"stage_{self.made}", reset_less=True)
         self.made += 1
-        self.m.d.sync += stage.eq(value)
-        return stage
+        with self.m.If(self.loads[stage]):
+            self.m.d.sync += register.eq(value)
+        return register
 
     def add_bits(self, bits: Sequence[Value]) -> tuple[Value, Value]:
         """Half or full adder."""
@@ -71,17 +79,18 @@ class _Builder:
             return half, self.signal("carry", a & b)
         return self.signal("total", half ^ rest[0]), self.signal("carry", a & b | half & rest[0])
 
-    def columns(self, columns: Sequence[Sequence[Value]], registers: int) -> Value:
-        tree = StagedTree(columns, 3, registers, self.add_bits, self.register)
+    def columns(self, columns: Sequence[Sequence[Value]]) -> Value:
+        tree = StagedTree(columns, 3, len(self.loads), self.add_bits, self.register)
         return Cat(Const(0, 1) if bit is None else bit for bit in tree.total)
 
-    def chains(self, numbers: Sequence[Value], constant: int, width: int, registers: int, group: int) -> Value:
+    def chains(self, numbers: Sequence[Value], constant: int, width: int, group: int) -> Value:
         terms = self.grouped(numbers, group)
         levels = (len(terms) - 1).bit_length()
-        cuts = [-(-levels * stage // (registers + 1)) for stage in range(1, registers + 1)]
+        cuts = [-(-levels * stage // (len(self.loads) + 1)) for stage in range(1, len(self.loads) + 1)]
         for level in range(levels + 1):
-            for _ in range(cuts.count(level)):
-                terms = [(self.register(value), largest) for value, largest in terms]
+            for stage, cut in enumerate(cuts):
+                if cut == level:
+                    terms = [(self.register(value, stage), largest) for value, largest in terms]
             pairs = zip(terms[0::2], terms[1::2], strict=False)
             added = [self.add_numbers(a + b, most_a + most_b) for (a, most_a), (b, most_b) in pairs]
             terms = added + terms[2 * len(added) :]

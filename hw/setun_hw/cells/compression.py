@@ -62,7 +62,7 @@ class StagedTree(Generic[Wire]):
     adder:
         Makes an adder cell of the wires it is given.
     register:
-        Makes a pipeline register for a wire.
+        Makes a pipeline register for a wire, given the register's stage, 0 the first.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class StagedTree(Generic[Wire]):
         widest: int,
         registers: int,
         adder: Callable[[Sequence[Wire]], tuple[Wire, Wire]],
-        register: Callable[[Wire], Wire],
+        register: Callable[[Wire, int], Wire],
     ) -> None:
         none = compress([[None] * len(column) for column in columns], widest, lambda _depth, _wires: (None, None))
         #: cells on the longest path, the products included
@@ -91,7 +91,7 @@ class StagedTree(Generic[Wire]):
     def _at(self, stage: int, timed: tuple[int, list[Wire]]) -> Wire:
         born, wires = timed
         while len(wires) <= stage - born:
-            wires.append(self._register(wires[-1]))
+            wires.append(self._register(wires[-1], born + len(wires) - 1))
         return wires[stage - born]
 
     def _add(

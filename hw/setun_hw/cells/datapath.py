@@ -13,19 +13,22 @@ _ADDERS = {2: "half_adder", 3: "full_adder", 4: "counter42"}
 def dot_product(config: Config) -> CellNetlist:
     """N multipliers, a tree of 4:2 counters and adders, and ``tree_registers`` stages of flip-flops.
 
-    Ports: trits ``weights`` and ``digits`` of N lanes, the binary ``enable`` of the flip-flops; output ``sum``.
+    Ports: trits ``weights`` and ``digits`` of N lanes, the binary ``loads`` of each stage's flip-flops; output ``sum``.
     """
     net = CellNetlist()
     weights, digits = net.port("weights", config.lanes), net.port("digits", config.lanes)
-    (enable,) = net.port("enable", 1)
+    loads = net.port("loads", config.tree_registers)
     products = [net.add("multiplier", pair)[0] for pair in zip(weights, digits, strict=True)]
 
     def adder(wires: Sequence[int]) -> tuple[int, int]:
         total, carry = net.add(_ADDERS[len(wires)], wires, 2)
         return total, carry
 
+    def register(wire: int, stage: int) -> int:
+        return net.add("flip_flop", (wire, loads[stage]))[0]
+
     columns = [products, *[[] for _ in range(sum_width(config) // 2 - 1)]]
-    tree = StagedTree(columns, 4, config.tree_registers, adder, lambda wire: net.add("flip_flop", (wire, enable))[0])
+    tree = StagedTree(columns, 4, config.tree_registers, adder, register)
     net.outputs["sum"] = [ZERO if wire is None else wire for wire in tree.total]
     return net
 

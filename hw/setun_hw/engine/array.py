@@ -50,19 +50,24 @@ class Array(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        step = self.step
+        stages = [self.step]
         for stage in range(config.tree_registers + 1):
-            later = Signal(STEP_LAYOUT, name=f"step{stage}")
-            m.d.sync += later.eq(step)
-            step = later
+            stages.append(Signal(STEP_LAYOUT, name=f"step{stage}"))
+            m.d.sync += stages[-1].eq(stages[-2])
+        step = stages[-1]
         m.d.comb += self.accumulates.eq(step)
+        # every register on the way of a step loads only when there is one: its clock can be gated
+        loads = Cat(stage.valid for stage in stages[:-2])
         weights = self._magnitudes(m) if config.two_scale else self.weights
         for p in range(config.strips):
             for row in range(config.rows):
                 m.submodules[f"dot_{p}_{row}"] = dot = DotProduct(config)
                 m.submodules[f"accumulator_{p}_{row}"] = accumulator = Accumulator(config)
                 total = Signal(sum_width(config), name=f"sum_{p}_{row}", reset_less=True)
-                m.d.sync += total.eq(dot.sum)
+                with m.If(stages[-2].valid):
+                    m.d.sync += total.eq(dot.sum)
+                if config.tree_registers:
+                    m.d.comb += dot.loads.eq(loads)
                 m.d.comb += [
                     dot.weights.eq(weights.word_select(row, config.word_bits)),
                     dot.digits.eq(self.digits[p]),

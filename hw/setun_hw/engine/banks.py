@@ -1,6 +1,6 @@
 """The activation memory: P banks that read one address and write one address a cycle."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,9 +10,10 @@ from setun_hw.engine.layout import UNCHECKED, index_bits, load_layout
 
 
 def read_layout(config: Config) -> data.StructLayout:
-    """A read of every bank: strip p gets the word of bank ``bank + p`` modulo P, or ``pad`` digits unless inside."""
+    """A read: strip p gets the word of bank ``bank + p`` modulo P, or ``pad`` digits unless inside."""
     return data.StructLayout(
         {
+            "enable": 1,
             "address": index_bits(config.activation_words),
             "bank": index_bits(config.strips),
             "inside": config.strips,
@@ -39,7 +40,7 @@ class Banks(wiring.Component):
     Members
     -------
     read : ``In(read_layout(config))``
-    digits : ``Out(ArrayLayout(2*N, P))``   words of all strips, two cycles after ``read``
+    digits : ``Out(ArrayLayout(2*N, P))``   words of all strips, two cycles after ``read.enable`` and until the next
     write : ``In(write_layout(config))``    ``place`` has one bit set
     load : ``In(stream.Signature(load_layout(config)))``  whole words; ready in cycles without ``write.enable``
     """
@@ -65,6 +66,10 @@ class Banks(wiring.Component):
         config, read, write, load = self.config, self.read, self.write, self.load.payload
         places = config.lanes // config.post
         words = []
+        # Bank b serves strip b - bank, and rests where that strip gets padding.
+        reads: list[Value] = [read.enable & read.inside[p] for p in range(config.strips)]
+        for k in range((config.strips - 1).bit_length()):
+            reads = [Mux(read.bank[k], reads[(b - (1 << k)) % config.strips], bit) for b, bit in enumerate(reads)]
         m.d.comb += self.load.ready.eq(~write.enable)
         for p in range(config.strips):
             memory = Memory(shape=unsigned(config.word_bits), depth=config.activation_words, init=[], attrs=UNCHECKED)
@@ -73,18 +78,20 @@ class Banks(wiring.Component):
             loads = self.load.valid & (load.bank == p)
             m.d.comb += [
                 reader.addr.eq(read.address),
+                reader.en.eq(reads[p]),
                 writer.addr.eq(Mux(write.enable, write.address, load.address)),
                 writer.data.eq(Mux(write.enable, write.digits[p].replicate(places), load.data)),
                 writer.en.eq(Mux(write.enable, write.place, loads.replicate(places))),
             ]
             words.append(reader.data)
 
-        bank, inside, pad = Signal.like(read.bank), Signal(config.strips), Signal(2)
-        m.d.sync += [bank.eq(read.bank), inside.eq(read.inside), pad.eq(read.pad)]
+        arrives, bank, inside, pad = Signal(), Signal.like(read.bank), Signal(config.strips), Signal(2)
+        m.d.sync += [arrives.eq(read.enable), bank.eq(read.bank), inside.eq(read.inside), pad.eq(read.pad)]
         for k in range((config.strips - 1).bit_length()):
             words = [Mux(bank[k], words[(p + (1 << k)) % config.strips], word) for p, word in enumerate(words)]
         rotated = Cat(Mux(inside[p], word, pad.replicate(config.lanes)) for p, word in enumerate(words))
         digits = Signal(self.digits.shape(), reset_less=True)
-        m.d.sync += digits.eq(rotated)
+        with m.If(arrives):
+            m.d.sync += digits.eq(rotated)
         m.d.comb += self.digits.eq(digits)
         return m

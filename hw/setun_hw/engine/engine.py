@@ -162,12 +162,15 @@ class Engine(wiring.Component):
         connect(m, flipped(self.load), banks.load)
         levels_address, digit = Signal.like(drain.parameter_address), Signal.like(drain.digit)
         store = self.store
+        array_reads = sequencer.step.valid & ~descriptor.no_array if config.affine else sequencer.step.valid
         m.d.comb += [
+            banks.read.enable.eq(array_reads | store.valid),
             banks.read.address.eq(Mux(store.valid, store.payload.address, sequencer.address)),
             banks.read.bank.eq(Mux(store.valid, store.payload.bank, sequencer.bank)),
             banks.read.inside.eq(sequencer.inside | store.valid.replicate(config.strips)),
             banks.read.pad.eq(sequencer.pad),
             self.stored.eq(banks.digits[0]),
+            weights.read.eq(array_reads),
             weights.address.eq(sequencer.weight_address),
             weights.write.eq(self.weight_write),
             parameters.address.eq(levels_address),

@@ -22,11 +22,12 @@ class WeightMemory(wiring.Component):
     Members
     -------
     write : ``In(weight_write_layout(config))``
-    address : ``In``
-    word : ``Out(2*M*N)``   two cycles after ``address``
+    read : ``In(1)``, address : ``In``
+    word : ``Out(2*M*N)``   two cycles after ``read`` and until the next
     """
 
     write: "data.View[data.StructLayout]"
+    read: Signal
     address: Signal
     word: Signal
 
@@ -35,6 +36,7 @@ class WeightMemory(wiring.Component):
         super().__init__(
             {
                 "write": In(weight_write_layout(config)),
+                "read": In(1),
                 "address": In(index_bits(config.weight_words)),
                 "word": Out(config.weight_word_bits),
             }
@@ -44,7 +46,9 @@ class WeightMemory(wiring.Component):
         m = Module()
         config, write = self.config, self.write
         word = Signal(config.weight_word_bits, reset_less=True)
+        arrives = Signal()
         m.d.comb += self.word.eq(word)
+        m.d.sync += arrives.eq(self.read)
         width = 2 * slice_digits(config)
         for k in range(weight_slices(config)):
             part = word[k * width : (k + 1) * width]
@@ -53,11 +57,13 @@ class WeightMemory(wiring.Component):
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(self.address),
+                reader.en.eq(self.read),
                 writer.addr.eq(write.address),
                 writer.data.eq(write.data),
                 writer.en.eq(write.enable & (write.slice == k)),
             ]
-            m.d.sync += part.eq(reader.data)
+            with m.If(arrives):
+                m.d.sync += part.eq(reader.data)
         return m
 
 

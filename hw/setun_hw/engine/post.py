@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from setun_hw.arithmetic import at_least, maximum
+from setun_hw.arithmetic import Comparator, Maximum
 from setun_hw.config import Config, Encoding
 from setun_hw.engine.drain import digit_bits, pool_layout
 from setun_hw.engine.layout import UNCHECKED, index_bits
@@ -110,9 +110,10 @@ class StripPost(wiring.Component):
             value = pooled.word_select(channel, config.accumulator_width)
             reached = Signal(config.thresholds, name=f"reached{channel}", reset_less=True)
             plane = Signal(2, name=f"plane{channel}", reset_less=True)
-            m.d.sync += reached.eq(
-                Cat(at_least(config, value, self.thresholds[channel][t]) for t in range(config.thresholds))
-            )
+            for t in range(config.thresholds):
+                m.submodules[f"threshold{channel}_{t}"] = comparator = Comparator(config)
+                m.d.comb += [comparator.a.eq(value), comparator.b.eq(self.thresholds[channel][t])]
+                m.d.sync += reached[t].eq(comparator.at_least)
             m.d.sync += plane.eq(self._whole_digits(value).word_select(self.digit, 2))
             if config.affine:
                 with m.If(self.affine):
@@ -158,16 +159,14 @@ class StripPost(wiring.Component):
             ]
             # A pixel's only chunk may come every cycle, sooner than the memory gives it back.
             before = Mux(pool.single, pooled, reader.data)
-        m.d.comb += result.eq(
-            Cat(
-                Mux(
-                    pool.first,
-                    taken[low : low + width],
-                    maximum(config, taken[low : low + width], before[low : low + width]),
-                )
-                for low in range(0, chunk_bits, width)
-            )
-        )
+        for channel in range(config.post):
+            new = taken[channel * width : (channel + 1) * width]
+            m.submodules[f"largest{channel}"] = largest = Maximum(config)
+            m.d.comb += [
+                largest.a.eq(new),
+                largest.b.eq(before[channel * width : (channel + 1) * width]),
+                result.word_select(channel, width).eq(Mux(pool.first, new, largest.larger)),
+            ]
         with m.If(pool.takes):
             m.d.sync += pooled.eq(result)
         return pooled

@@ -104,10 +104,8 @@ def _binary(config: Config, bits: list[Bits]) -> Switching:
     wires |= {wire: bits[wire % len(bits)][wire // len(bits)] for wire in range(tree.inputs)}
     found: Counts = {}
     for kind, inputs, outputs in tree.nodes:
-        values = _gate(kind, [wires[wire] for wire in inputs] or [ones])
+        values = _gate(kind, [wires[wire] for wire in inputs])
         wires |= dict(zip(outputs, values, strict=True))
-        if kind == "one":
-            continue
         name = kind.removesuffix("_one")
         found[name] = found.get(name, 0.0) + float(np.mean([_toggles(value) for value in values]))
     found["flip_flop"] = found.get("flip_flop", 0.0) + sum(_toggles(wires[wire]) for wire in tree.outputs if wire >= 0)
@@ -121,7 +119,7 @@ def _toggles(value: Bits) -> float:
 
 
 def _gate(kind: str, values: list[Bits]) -> tuple[Bits, ...]:
-    if kind in ("flip_flop", "one"):
+    if kind == "flip_flop":
         return (values[0],)
     if kind == "inverter":
         return (~values[0],)
@@ -161,8 +159,7 @@ def _cell(kind: str, pins: list[Rails]) -> tuple[Rails, ...]:
 def _ternary(netlist: CellNetlist, positive: Bits, negative: Bits) -> Switching:
     words = positive.shape[1]
     blank = (np.zeros(words, np.uint64), np.zeros(words, np.uint64))
-    enable = netlist.inputs["enable"][0]
-    wires: dict[int, Rails] = {0: blank, enable: blank}
+    wires: dict[int, Rails] = {0: blank, **dict.fromkeys(netlist.inputs["loads"], blank)}
     found = Switching({}, {}, {})
     lane = 0
     for node in netlist.nodes:

@@ -40,8 +40,8 @@ class Tree:
     depth: int
 
     def tally(self) -> dict[str, int]:
-        """Gates by kind; a constant one takes none."""
-        return dict(sorted(Counter(node[0].removesuffix("_one") for node in self.nodes if node[0] != "one").items()))
+        """Gates by kind."""
+        return dict(sorted(Counter(node[0].removesuffix("_one") for node in self.nodes).items()))
 
 
 def tree_of(config: Config) -> Tree:
@@ -83,8 +83,6 @@ class _Builder:
     def __init__(self, inputs: int) -> None:
         self.wires = inputs
         self.nodes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
-        self._ones: set[int] = set()
-        self._delayed: dict[int, int] = {}
 
     def _gate(self, kind: str, inputs: Sequence[int], outputs: int = 1) -> tuple[int, ...]:
         made = tuple(range(self.wires, self.wires + outputs))
@@ -92,16 +90,8 @@ class _Builder:
         self.nodes.append((kind, tuple(inputs), made))
         return made
 
-    def register(self, wire: int) -> int:
-        if wire == LOW:
-            return LOW
-        if wire != HIGH and wire not in self._ones:
-            return self._gate("flip_flop", (wire,))[0]
-        # a flip-flop that starts at 0 and is fed 1 stays in the netlist, once for the whole array
-        if wire not in self._delayed:
-            (self._delayed[wire],) = self._gate("one", () if wire == HIGH else (wire,))
-            self._ones.add(self._delayed[wire])
-        return self._delayed[wire]
+    def register(self, wire: int, _stage: int) -> int:
+        return wire if wire in (LOW, HIGH) else self._gate("flip_flop", (wire,))[0]
 
     def add(self, taken: Sequence[int]) -> tuple[int, int]:
         live = [wire for wire in taken if wire >= 0]

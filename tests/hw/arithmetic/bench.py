@@ -49,6 +49,8 @@ def stream(c: Config, weights: np.ndarray, digits: np.ndarray) -> list[int]:
     shown = []
 
     async def bench(ctx: Any) -> None:
+        if c.tree_registers:
+            ctx.set(dot.loads, (1 << c.tree_registers) - 1)
         for cycle in range(len(weights) + c.tree_registers):
             row = min(cycle, len(weights) - 1)
             ctx.set(dot.weights, pack_word(c.encoding, weights[row]))

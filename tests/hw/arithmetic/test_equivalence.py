@@ -28,9 +28,10 @@ def test_accumulators_stay_equal_for_ever(lanes: int, bits: int) -> None:
     prove(Claim(name="accumulators", design=Accumulators([BINARY2], lanes, bits, True)), cycles=2)
 
 
+@pytest.mark.parametrize("family", [None, "ecp5"])
 @pytest.mark.parametrize("bits", [6, 8, 10])
-def test_comparisons_agree(bits: int) -> None:
-    prove(Claim(name="comparisons", design=Comparisons(bits)))
+def test_comparisons_agree(bits: int, family: str | None) -> None:
+    prove(Claim(name="comparisons", design=Comparisons(bits), family=family))
 
 
 def test_a_wrong_dot_product_is_found() -> None:

@@ -124,7 +124,7 @@ def test_netlist_adds_products(lanes: int, registers: int) -> None:
     rows += [(draw.choices((-1, 0, 1), k=lanes), draw.choices((-1, 0, 1), k=lanes)) for _ in range(20)]
     stored: dict[int, int] = {}
     sums = [
-        value(evaluate(netlist, {"weights": w, "digits": a, "enable": [1]}, stored)["sum"])
+        value(evaluate(netlist, {"weights": w, "digits": a, "loads": [1] * registers}, stored)["sum"])
         for w, a in rows + rows[:registers]
     ]
     assert sums[registers:] == [sum(x * y for x, y in zip(w, a, strict=True)) for w, a in rows]
