@@ -61,7 +61,8 @@ class Affine:
 
     With ``residual_after`` v goes without the residual, and out = clamp(y + ((res*r + half(shift)) >> shift)).
     ``acc2`` is the sum with |w| of a two-scale layer, else 0; ``res`` the residual operand, else 0. v must fit the
-    accumulator (the compiler proves it; the hardware saturates). Max pooling takes the largest y of its window.
+    accumulator (the compiler proves it; the hardware saturates). Max pooling takes the largest y of its window; a
+    layer that pools adds its residual after.
     """
 
     m: Integers

@@ -60,6 +60,8 @@ def _check_layer(network: Network, layer: Layer) -> None:
             post.m, post.m2, post.r, post.b, post.pivot, post.m0, post.b0, post.m1, post.b1
         )  # fmt: skip
         assert all(part.shape == (channels,) and part.dtype == np.int64 for part in numbers), f"{layer.name}: shapes"
+        late = layer.pool is None or layer.residual is None or post.residual_after
+        assert late, f"{layer.name}: pools sums that a residual was added to"
         if post.threshold is not None:
             _check_table(network, layer, post.threshold)
         elif layer.target is not None:
