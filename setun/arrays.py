@@ -35,10 +35,12 @@ def load_array(path: str | Path, key: str = "x") -> NDArray[Any]:
         with path.open("rb") as file:
             start = file.read(4)
             file.seek(0)
-            zipped = start == b"PK\x03\x04"
+            zipped = start in (b"PK\x03\x04", b"PK\x05\x06")  # the second one holds nothing
             array = _load_member(path, file, key) if zipped else _read(path, file, path.stat().st_size)
     except OSError as error:
         raise ArrayError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:  # a name that no file can have
+        raise ArrayError(f"{path}: cannot be read ({error})") from None
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ArrayError(f"{path}: holds NaN or infinite values")
     return array

@@ -15,12 +15,15 @@ def write_plots(document: dict[str, Any], output: Path, kind: str | None = None)
     Raises
     ------
     OutputError
-        When all kinds should go into one file, there is nothing to draw, or the output cannot be written.
+        When all kinds should go into one file or one kind into a file of another form, there is nothing to draw, or
+        the output cannot be written.
     """
     if output.suffix in FORMS and not output.is_dir():
         if kind is None:
             raise OutputError(f"{output}: all plots need a folder, one file needs a kind: {', '.join(KINDS)}")
         targets = {kind: output}
+    elif kind is not None and output.suffix and not output.is_dir():
+        raise OutputError(f"{output}: a plot's file must end in {' or '.join(FORMS)}")
     else:
         folder = make_folder(output)
         targets = {one: folder / f"{one}.svg" for one in ([kind] if kind else KINDS)}

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from setun_compiler.backend import CompileError, compile_network
+from setun_compiler.host import InputError, as_array
 from setun_compiler.program import Program
 from setun_hw.config import Config
 
@@ -18,20 +18,20 @@ def compile_model(
     config: Config,
     *,
     input_range: tuple[float, float] | None = None,
-    calibration: NDArray[np.floating] | None = None,
+    calibration: ArrayLike | None = None,
     batch: bool = False,
     float_layers: Literal["quantise", "refuse"] = "quantise",
 ) -> Program:
     """Read an ONNX or QONNX file and compile it for one configuration.
 
-    ``input_range`` and ``calibration`` (samples of the input) tell the range of inputs that the model leaves open, and
-    samples give the ranges of real-valued tensors; with ``batch`` a run takes P images, one in each strip. Layers with
-    float weights are rounded to six trits, or refused.
+    ``input_range`` and ``calibration`` (samples of the input, (samples, *shape of one)) tell the range of inputs that
+    the model leaves open, and samples give the ranges of real-valued tensors; with ``batch`` a run takes P images, one
+    in each strip. Layers with float weights are rounded to six trits, or refused.
 
     Raises
     ------
     SetunError
-        When the file cannot be read, or the configuration cannot run the network.
+        When the file cannot be read, the samples do not fit it, or the configuration cannot run the network.
     """
     # only this entry point needs the model reader and its libraries
     from setun_compiler.frontend import Precision, read
@@ -40,7 +40,9 @@ def compile_model(
         activation_bits=min(8, config.residual_bits), residual_bits=config.residual_bits,
         coefficient_bits=config.coefficient_bits,
     )  # fmt: skip
-    network = read(
-        path, input_range=input_range, calibration=calibration, float_layers=float_layers, precision=precision
-    )
+    samples = None if calibration is None else as_array(calibration, "calibration")
+    network = read(path, input_range=input_range, calibration=samples, float_layers=float_layers, precision=precision)
+    if samples is not None and samples.shape[1:] != network.port.shape:
+        wanted = ", ".join(map(str, network.port.shape))
+        raise InputError(f"calibration samples must have shape (samples, {wanted}), not {samples.shape}")
     return compile_network(network, config, batch=batch)

@@ -106,6 +106,8 @@ def _read(path: Path) -> bytes:
             data = file.read(size)
     except OSError as error:
         raise ContainerError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # a name that no file can have
+        raise ContainerError(f"{path}: cannot be read ({error})") from None
     if len(data) < 8:
         raise ContainerError(f"{path}: is no setun program")
     return data

@@ -1,6 +1,7 @@
 """What a host's driver does: floats to bytes of the input region, bytes of the output region to floats."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,7 +61,7 @@ def quantise(port: InputPort, samples: ArrayLike) -> Integers:
     InputError
         As :func:`encode`.
     """
-    array = np.asarray(samples)
+    array = as_array(samples, f"input {port.name!r}")
     if array.ndim != len(port.shape) + 1 or array.shape[1:] != port.shape:
         raise InputError(
             f"input {port.name!r} must have shape (images, {', '.join(map(str, port.shape))}), not {array.shape}"
@@ -88,6 +89,20 @@ def quantise(port: InputPort, samples: ArrayLike) -> Integers:
     if port.axes:
         integers = integers.transpose(0, *(axis + 1 for axis in port.axes))
     return integers.reshape(len(array), *_feature_shape(port))
+
+
+def as_array(samples: ArrayLike, what: str) -> NDArray[Any]:
+    """Samples as an array.
+
+    Raises
+    ------
+    InputError
+        When rows differ in length.
+    """
+    try:
+        return np.asarray(samples)
+    except ValueError:
+        raise InputError(f"{what} must be an array, but its rows differ in length") from None
 
 
 def decode(program: Program, regions: NDArray[np.uint8], images: int) -> Floats:

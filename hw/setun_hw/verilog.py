@@ -5,6 +5,7 @@ import re
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from setun_hw.config import Config
@@ -108,7 +109,8 @@ def write(config: Config, directory: str | Path) -> list[Path]:
             temporary.write_text(text, encoding="utf-8", newline="\n")
             os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise VerilogError(f"{path}: cannot be written ({error.strerror})") from None
         paths.append(path)
     return paths

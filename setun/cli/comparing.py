@@ -62,7 +62,7 @@ def compare(
             memory=find(memory), clock_mhz=clock, latency=latency, interval=interval,
         )  # fmt: skip
     if output is not None:
-        with replacing(output) as temporary:
+        with replacing(output, program, input_file) as temporary:
             temporary.write_text(comparison_page(found), encoding="utf-8")
     if json:
         print_json({"random_inputs": samples is None, **found.to_json()})

@@ -55,11 +55,11 @@ def compile_(
         chosen = chosen.replace(encoding=encoding)
     samples = load_array(calibration, key) if calibration is not None else None
     truth = load_array(calibration, labels) if calibration is not None and labels is not None else None
-    with working(f"compiling {model}"), replacing(output) as temporary:
+    with working(f"compiling {model}"), replacing(output, model, calibration) as temporary:
         program = compile_model(model, chosen, input_range=input_range, calibration=samples, batch=batch)
         save(program, temporary)
     compared = None
-    if samples is not None and samples.shape[1:] == program.input.shape:
+    if samples is not None:
         with working("comparing with the float model"):
             compared = agreement(model, samples, truth, input_range=input_range)
     if json:

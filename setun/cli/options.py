@@ -14,8 +14,8 @@ ProgramFile = Annotated[Path, typer.Argument(metavar="NET.setun", help="Compiled
 ConfigName = Annotated[
     str, typer.Option("--config", metavar="NAME|FILE.toml", help="Named configuration (see `setun configs`) or a file.")
 ]
-Latency = Annotated[int, typer.Option("--latency", min=0, help="External memory: cycles from address to first beat.")]
-Interval = Annotated[int, typer.Option("--interval", min=1, help="External memory: cycles from beat to beat.")]
+Latency = Annotated[int, typer.Option("--latency", help="External memory: cycles from address to first beat.")]
+Interval = Annotated[int, typer.Option("--interval", help="External memory: cycles from beat to beat.")]
 InputFile = Annotated[
     Path | None, typer.Option("--input", metavar="X.npy|X.npz", help="Inputs, one row each.", show_default=False)
 ]

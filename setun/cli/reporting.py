@@ -51,7 +51,7 @@ def report(
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
-    with replacing(output) as temporary, working(f"simulating {program}"):
+    with replacing(output, program, input_file) as temporary, working(f"simulating {program}"):
         found = gather(
             compiled,
             samples,

@@ -46,7 +46,7 @@ def run(
     from setun_compiler.container import load
     from setun_sim import simulate as run_simulation
 
-    with replacing(output) as temporary, working(f"running {program}"):
+    with replacing(output, program, input_file) as temporary, working(f"running {program}"):
         result = run_simulation(load(program), load_array(input_file, key))
         logits = result.logits
         assert logits is not None  # there were samples
@@ -100,7 +100,7 @@ def simulate(
         )  # fmt: skip
         energy = counted(result, expected, samples) if toggles else expected
     if trace is not None:
-        with replacing(trace) as temporary:
+        with replacing(trace, program, input_file) as temporary:
             tracing.write(result, temporary)
     if json:
         extra = {"toggles": toggles_section(expected, energy)} if toggles else {}

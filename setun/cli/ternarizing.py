@@ -50,7 +50,7 @@ def ternarize(
     from setun_compiler import ternarize as library
 
     samples = (load_array(data, key), load_array(data, labels)) if data is not None else None
-    with working(f"ternarizing {model}"), replacing(output) as temporary:
+    with working(f"ternarizing {model}"), replacing(output, model, data) as temporary:
         result = library.ternarize(model, method.value, tuple(layer or ()), keep_ends=keep_ends)
         temporary.write_bytes(result.model.SerializeToString())
         before = library.accuracy(model, *samples) if samples is not None else None

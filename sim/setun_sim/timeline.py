@@ -19,6 +19,8 @@ from setun_sim.order import descriptors_of, posts_of
 DEFAULT_LATENCY = 8
 #: cycles from one beat to the next
 DEFAULT_INTERVAL = 1
+#: slowest external memory: time is counted cycle by cycle
+SLOWEST = {"latency": 1 << 16, "interval": 1 << 12}
 
 #: names of the counters by kind of descriptor, in the order of the words; all but COMPUTE share theirs
 COMPUTE_COUNTERS = ("start", "end", "steps", "wait_load", "wait_drain", "wait_store", "words", "opcode")
@@ -58,7 +60,7 @@ def timeline(
     Raises
     ------
     SimulationError
-        When latency or interval is below 1, or a descriptor waits for ever.
+        When latency or interval is below 1 or above :data:`SLOWEST`, or a descriptor waits for ever.
     """
     offset, count = (program.init_offset, program.init_count) if init else (program.run_offset, program.run_count)
     return times(descriptors_of(program.image, offset, count), program.config, latency=latency, interval=interval)
@@ -69,6 +71,8 @@ def times(descriptors: Sequence[Descriptor], config: Config, *, latency: int, in
     for name, value in (("latency", latency), ("interval", interval)):
         if value < 1:
             raise SimulationError(f"memory {name} must be at least 1, not {value}")
+        if value > SLOWEST[name]:
+            raise SimulationError(f"memory {name} must be at most {SLOWEST[name]}, not {value}")
     table = np.zeros((len(descriptors), kernels.COLUMNS), np.int64)
     for row, descriptor, post in zip(table, descriptors, posts_of(descriptors), strict=True):
         row[kernels.KIND] = descriptor.opcode

@@ -102,6 +102,39 @@ def test_inputs_of_the_wrong_kind_are_refused(command: Command, digits: Path, tm
     assert not (tmp_path / "y.npz").exists()
 
 
+def test_an_output_never_takes_the_place_of_an_input(command: Command, digits: Path, tmp_path: Path) -> None:
+    model, program, samples = tmp_path / "m.onnx", tmp_path / "n.setun", tmp_path / "x.npz"
+    model.write_bytes((DATA / "digits.onnx").read_bytes())
+    program.write_bytes(digits.read_bytes())
+    samples.write_bytes((DATA / "digits.npz").read_bytes())
+    for arguments, output in (
+        (("compile", model, "--config", "tiny", "-o"), model),
+        (("compile", model, "--calibration", samples, "-o"), samples),
+        (("run", program, "--input", samples, "-o"), program),
+        (("run", program, "--input", samples, "-o"), samples),
+        (("simulate", program, "--trace"), program),
+        (("report", program, "--input", samples, "-o"), samples),
+        (("compare", program, "--input", samples, "-o"), program),
+        (("ternarize", model, "-o"), model),
+    ):
+        before = output.read_bytes()
+        assert refused(command(*arguments, output)) == f"{output}: cannot be written, it is read as input"
+        assert output.read_bytes() == before
+
+
+def test_calibration_of_another_shape_is_refused(command: Command, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8), np.float32) + np.arange(8, dtype=np.float32) / 8)
+    given = ("compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--calibration", tmp_path / "x.npy")
+    assert refused(command(*given)) == "calibration samples must have shape (samples, 64), not (3, 8, 8)"
+    assert not (tmp_path / "n.setun").exists()
+
+
+def test_a_memory_slower_than_can_be_counted_is_refused(command: Command, digits: Path) -> None:
+    for option, most in (("--latency", 65536), ("--interval", 4096)):
+        sentence = refused(command("simulate", digits, option, 10**20))
+        assert sentence == f"memory {option[2:]} must be at most {most}, not {10**20}"
+
+
 def test_a_name_with_control_characters_cannot_reach_the_terminal(command: Command) -> None:
     sentence = refused(command("info", "a\x1b[2J\nb"))
     assert "\x1b" not in sentence

@@ -59,6 +59,17 @@ def test_a_missing_key_is_named_beside_those_that_are_there(tmp_path: Path) -> N
         load_array(tmp_path / "x.npz")
 
 
+def test_an_archive_of_nothing_is_an_npz_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz")
+    with pytest.raises(ArrayError, match=r"^.*x\.npz: has no array 'x', but nothing$"):
+        load_array(tmp_path / "x.npz")
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ArrayError, match=r"^a\x00b: cannot be read \(embedded null byte\)$"):
+        load_array("a\0b")
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArrayError, match=r"^.*none\.npy: cannot be read \(No such file or directory\)$"):
         load_array(tmp_path / "none.npy")

@@ -137,6 +137,8 @@ def test_dead_ends_and_impossible_memories_are_refused() -> None:
         run(Compute(after=1), Compute(), Compute(), load, config=CONFIG.replace(queue_depth=1))
     with pytest.raises(SimulationError, match=r"^memory latency must be at least 1, not 0$"):
         run(latency=0)
+    with pytest.raises(SimulationError, match=r"^memory latency must be at most 65536, not 1000000000$"):
+        run(latency=10**9)
     with pytest.raises(SimulationError, match=r"^memory interval must be at least 1, not 0$"):
         run(interval=0)
 

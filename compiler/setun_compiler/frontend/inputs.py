@@ -42,7 +42,8 @@ class Samples:
 
 def from_range(low: float, high: float, note: str = "") -> Samples:
     """256 values from low to high."""
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+    # a width that is no normal number leaves no 255 steps
+    if not (np.isfinite(low) and np.isfinite(high) and np.finfo(np.float64).tiny * 255 <= high - low < np.inf):
         raise ModelError(f"the input range must be two finite numbers, the first smaller, not {low:g} and {high:g}")
     return Samples(scale=(high - low) / 255, offset=float(low), low=0, high=255, note=note)
 

@@ -101,6 +101,10 @@ def read_meant(
     graph, digest = prepared(path)
     if calibration is not None and (calibration.dtype.kind not in "fiu" or not calibration.size):
         raise ModelError("calibration samples must be numbers, at least one")
+    if calibration is not None and not np.isfinite(calibration).all():
+        raise ModelError("calibration samples hold NaN or infinite values")
+    if input_range is not None and len(input_range) != 2:
+        raise ModelError(f"the input range must be two numbers, not {len(input_range)}")
     builder = Builder(precision=precision, ranges=_ranges(graph, calibration))
     tracer = Tracer.start(graph, builder, input_range, calibration, float_layers)
     result = tracer.run()

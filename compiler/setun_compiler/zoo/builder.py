@@ -68,6 +68,8 @@ class Builder:
         trits = self.random.choice(
             [-1, 0, 1], size=shape, p=[(1 - self.sparsity) / 2, self.sparsity, (1 - self.sparsity) / 2]
         )
+        if trits.size and not trits.any():
+            trits.flat[0] = 1  # a layer of zeros would leave nothing for those behind it
         scale = self.random.uniform(0.02, 0.1, size=(shape[0],) + (1,) * (len(shape) - 1))
         return (trits * scale).astype(np.float32)
 

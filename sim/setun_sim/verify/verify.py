@@ -81,9 +81,14 @@ def verify(
     SetunError
         When the samples do not fit the program.
     """
+    if images is not None and images < 1:
+        raise SessionError(f"at least one image must be run, not {images}")
     if samples is None:
         samples = random_samples(program, images or program.images)
-    samples = np.asarray(samples)[:images]
+    samples = host.as_array(samples, "the samples")
+    if not samples.ndim or not len(samples):
+        raise SessionError(f"there are no samples to run, their shape is {samples.shape}")
+    samples = samples[:images]
     case = Case(
         program=program, inputs=host.encode(program, samples), latency=latency, interval=interval, seed=seed
     )  # fmt: skip
