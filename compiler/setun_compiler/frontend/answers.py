@@ -10,13 +10,15 @@ from setun_compiler.frontend.demands import Demand, Precision
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import OutGrid, encode, sums_range
-from setun_compiler.frontend.lines import Lines, find_lines, spread, straight_lines
+from setun_compiler.frontend.lines import CurveError, Lines, find_lines, spread, straight_lines
 from setun_compiler.frontend.mirror import to_flip
 from setun_compiler.frontend.tensors import Linear, Mapped, Operand, Real, Stored, leaf_range, scaled
 from setun_compiler.frontend.zoom import zoomed
 from setun_compiler.interpret import affine
 from setun_compiler.network import Affine, Feature, Layer, Raw, Residual, Threshold
 
+#: levels that as many thresholds as a configuration can have tell apart
+MOST_LEVELS = 65
 #: sums times channels up to which an affine step is compared with the model's own quantiser
 COMPARED = 1 << 21
 
@@ -91,7 +93,16 @@ class Answers:
     def _lines(self, demand: Demand) -> tuple[Real, Affine]:
         assert demand.out is not None
         value = demand.value if demand.rounded is None else demand.rounded.surrogate
-        real, lines = real_lines(demand.source, value, demand.out)
+        try:
+            real, lines = real_lines(demand.source, value, demand.out)
+        except CurveError as error:
+            if demand.rounded is None:
+                raise
+            raise ModelError(
+                f"{demand.rounded.before.where}: channel {error.channel} is a curve in front of a quantiser of "
+                f"{demand.rounded.levels} levels, but thresholds make at most {MOST_LEVELS}: quantise it to fewer, or "
+                "use ReLU, PReLU or RPReLU, which are straight lines"
+            ) from None
         return real, encode(real, lines, demand.out, self.precision.coefficient_bits)
 
     def _compare(self, demand: Demand, source: Linear, post: Affine) -> None:

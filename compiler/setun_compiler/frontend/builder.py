@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from setun_compiler.frontend import steps
-from setun_compiler.frontend.answers import Answers, view
+from setun_compiler.frontend.answers import MOST_LEVELS, Answers, view
 from setun_compiler.frontend.demands import Demand, Meaning, Precision
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.evaluate import Ranges
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import OutGrid
 from setun_compiler.frontend.grid import Grid, find_grid
-from setun_compiler.frontend.lines import spread, values
+from setun_compiler.frontend.lines import find_lines, spread, values
 from setun_compiler.frontend.rounded import rounded_grid
 from setun_compiler.frontend.steps import Steps
 from setun_compiler.frontend.tensors import Linear, Mapped, Real, Settled, Source, Stored, Tensor, leaf_range, scaled
 from setun_compiler.network import Feature, Layer, Port, Raw
 
 NAME_LENGTH = 60
-#: levels a chain may have to be compared with thresholds; more of them become fixed point
+#: levels a chain may have to be compared with thresholds; more of them become fixed point where they can
 FEW_LEVELS = 16
 #: points at which the number of levels is guessed
 GLANCE = 257
@@ -158,7 +158,8 @@ class Builder:
         if few:
             found = self._steps(source, value)
             grid = find_grid(steps.levels(found))
-            if grid is not None and not steps.off_grid(found, grid):
+            few = int(np.bincount(found.channel).max()) <= MOST_LEVELS
+            if grid is not None and few and not steps.off_grid(found, grid):
                 codes = np.rint((found.value - grid.offset) / grid.scale)
                 demand = self._demand(source, value, int(codes.min()), int(codes.max()), levels=found, code_grid=grid)
                 count = source.groups
@@ -298,11 +299,24 @@ def _falls(source: Mapped, value: Expression) -> bool:
 
 
 def _few(source: Mapped, value: Expression) -> bool:
-    """Whether no channel shows more than ``FEW_LEVELS`` values at a glance."""
+    """Whether no channel shows more than ``FEW_LEVELS`` values at a glance; of a quantised curve ``MOST_LEVELS``."""
     low, high = leaf_range(source)
     x = spread(low, high, GLANCE)
     if isinstance(source, Linear):
         x = np.rint(x)
     seen = np.sort(values(value, x), axis=1)
     noise = steps.NOISE * float(np.abs(seen).max())
-    return bool((np.count_nonzero(np.diff(seen, axis=1) > noise, axis=1) < FEW_LEVELS).all())
+    count = 1 + int(np.count_nonzero(np.diff(seen, axis=1) > noise, axis=1).max())
+    return count <= FEW_LEVELS or (count <= MOST_LEVELS and _is_quantised_curve(source, value))
+
+
+def _is_quantised_curve(source: Mapped, value: Expression) -> bool:
+    """Whether a quantiser's levels are all that can be made of a chain, as lines do not make it."""
+    rounded = rounded_grid(source, value)
+    if rounded is None:
+        return False
+    try:
+        find_lines(rounded.surrogate, *leaf_range(source), *rounded.grid.limits)
+    except ModelError:
+        return True
+    return False

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from setun_compiler.frontend import smooth
 from setun_compiler.frontend.errors import ModelError
 from setun_compiler.frontend.graph import Array, Node
 
@@ -56,6 +57,15 @@ def _float(x: Array) -> Array:
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+def _smooth(function: Callable[[Array], Array]) -> Function:
+    return lambda node, x: function(_float(present(node, x, 0)))
+
+
+def _gelu(node: Node, x: Inputs) -> Array:
+    function = smooth.gelu_tanh if node.text("approximate", "none") == "tanh" else smooth.gelu
+    return function(_float(present(node, x, 0)))
+
+
 def _div(a: Array, b: Array) -> Array:
     if a.dtype.kind == "f" or b.dtype.kind == "f":
         return np.divide(a, b)
@@ -76,14 +86,6 @@ def _mod(node: Node, x: Inputs) -> Array:
 
 def _mean(node: Node, x: Inputs) -> Array:
     return _variadic(np.add)(node, x) / len(x)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-_float(x)))
-
-
-def _softplus(x: Array) -> Array:
-    return np.logaddexp(0, _float(x))
 
 
 def _clip(node: Node, x: Inputs) -> Array:
@@ -267,8 +269,9 @@ ELEMENTWISE: dict[tuple[str, str], Function] = {
     ("", "Neg"): _unary(np.negative), ("", "Abs"): _unary(np.abs), ("", "Sign"): _unary(np.sign),
     ("", "Floor"): _unary(np.floor), ("", "Ceil"): _unary(np.ceil), ("", "Round"): _unary(np.rint),
     ("", "Sqrt"): _unary(np.sqrt), ("", "Exp"): _unary(np.exp), ("", "Log"): _unary(np.log),
-    ("", "Reciprocal"): _unary(np.reciprocal), ("", "Tanh"): _unary(np.tanh), ("", "Sigmoid"): _unary(_sigmoid),
-    ("", "Softplus"): _unary(_softplus), ("", "Softsign"): _unary(lambda x: x / (1 + np.abs(x))),
+    ("", "Reciprocal"): _unary(np.reciprocal), ("", "Tanh"): _unary(np.tanh), ("", "Sigmoid"): _smooth(smooth.sigmoid),
+    ("", "Softplus"): _smooth(smooth.softplus), ("", "Softsign"): _smooth(smooth.softsign),
+    ("", "Erf"): _smooth(smooth.erf), ("", "Gelu"): _gelu, ("", "Mish"): _smooth(smooth.mish),
     ("", "HardSigmoid"): _hard_sigmoid, ("", "HardSwish"): _unary(_hard_swish),
     ("", "Relu"): _unary(lambda x: np.maximum(x, 0)), ("", "LeakyRelu"): _leaky,
     ("", "PRelu"): _prelu, ("", "Elu"): _elu, ("", "Selu"): _selu,

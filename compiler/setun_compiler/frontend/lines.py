@@ -16,6 +16,17 @@ BEND_POINTS = 64
 NOISE = 1e-7
 
 
+class CurveError(ModelError):
+    """A chain that is neither made of lines nor of few levels."""
+
+    def __init__(self, where: str, channel: int) -> None:
+        super().__init__(
+            f"{where}: channel {channel} is not made of one or two straight lines, and no step function of few levels "
+            "either; use ReLU, PReLU, RPReLU or a quantiser"
+        )
+        self.channel = channel
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lines:
     """slope0*x + start0 below ``pivot``, slope1*x + start1 from there on; each (channels,)."""
@@ -87,10 +98,7 @@ def find_lines(expression: Expression, low: Floats, high: Floats, floor: float, 
     for points, true in ((x, y), (fine, seen)):
         error = np.abs(np.clip(lines.evaluate(points), floor, ceiling) - np.clip(true, floor, ceiling)).max(axis=1)
         if (error > allowed).any():
-            raise ModelError(
-                f"{expression.where}: channel {int(error.argmax())} is not made of one or two straight lines, and no "
-                "step function of few levels either; use ReLU, PReLU, RPReLU or a quantiser"
-            )
+            raise CurveError(expression.where, int(error.argmax()))
     at = lines.pivot[:, None]
     ends = [lines.evaluate(at), lines.slope0[:, None] * at + lines.start0[:, None]]
     jump = np.abs(np.clip(ends[0], floor, ceiling) - np.clip(ends[1], floor, ceiling))[:, 0]

@@ -24,6 +24,12 @@ class Rounded:
 
     grid: OutGrid
     surrogate: Expression  #: on the chain's leaf
+    before: Expression  #: the model's own value that is rounded
+
+    @property
+    def levels(self) -> int:
+        """How many integers there are."""
+        return self.grid.high - self.grid.low + 1
 
 
 def rounded_grid(source: Mapped, value: Expression) -> Rounded | None:
@@ -58,8 +64,16 @@ def rounded_grid(source: Mapped, value: Expression) -> Rounded | None:
     step = float(np.diff(codes)[rises[0]])
     origin = float(codes[rises[0]] - step * numbers[rises[0]])
     surrogate = _line(position, step * grid.scale, origin * grid.scale)
-    out = OutGrid(scale=grid.scale, low=int(codes.min()), high=int(codes.max()))
-    return Rounded(grid=out, surrogate=surrogate) if abs(step) == 1 else None
+    low, high = int(codes.min()), int(codes.max())
+    if abs(step) != 1:
+        return None
+    seen = values(value, spread(*leaf_range(source)))
+    change = np.diff(seen, axis=1)
+    if ((change >= 0).all(axis=1) | (change <= 0).all(axis=1)).all():
+        # so that what the chain itself clips (ReLU6) is no line of its own inside a wider quantiser
+        reached = np.rint(seen[:, [0, -1]] / grid.scale)
+        low, high = max(low, int(reached.min())), min(high, int(reached.max()))
+    return Rounded(grid=OutGrid(scale=grid.scale, low=low, high=high), surrogate=surrogate, before=inner)
 
 
 def _dominates(part: Expression, value: Expression) -> bool:
