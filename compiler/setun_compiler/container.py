@@ -17,7 +17,7 @@ from safetensors import SafetensorError, deserialize
 
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.program import Program
-from setun_compiler.records import RecordError, from_plain, to_plain
+from setun_compiler.records import RecordError, check_layers, from_plain, to_plain
 from setun_hw.errors import SetunError
 
 FORMAT = "setun-program"
@@ -92,6 +92,7 @@ def load(path: str | Path) -> Program:
             plain, image=arrays["image"].tobytes(), scale=arrays["output_scale"], bias=arrays["output_bias"]
         )  # fmt: skip
         check_program(program)
+        check_layers(program)
     except (RecordError, RecursionError, ValueError, SetunError) as error:
         raise ContainerError(f"{path}: {error}") from None
     return program

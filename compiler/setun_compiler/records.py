@@ -50,6 +50,27 @@ def from_plain(plain: Any, *, image: bytes, scale: NDArray[np.float64], bias: ND
     return program
 
 
+def check_layers(program: Program) -> None:
+    """Refuse numbers that reports could not index or divide with.
+
+    Raises
+    ------
+    RecordError
+        Naming the layer or the tensor.
+    """
+    for layer in program.layers:
+        where, own = f"layer {layer.name!r}", layer.descriptors
+        if list(own) != sorted(set(own)) or (own and not 0 <= own[0] <= own[-1] < program.run_count):
+            raise RecordError(f"{where}: descriptors {own} are not in the order of a list of {program.run_count}")
+        if min(layer.macs, layer.digit_macs, layer.zero_weights, layer.accumulator_bound) < 0:
+            raise RecordError(f"{where} has a negative count")
+        if layer.zero_weights > layer.weights or min(*layer.in_shape, *layer.out_shape) < 1:
+            raise RecordError(f"{where} has impossible counts or shapes")
+    for place in program.placements:
+        if min(place.base, place.words, place.first) < 0 or not place.first <= place.last < program.run_count:
+            raise RecordError(f"tensor {place.tensor!r} has an impossible place")
+
+
 def _check_maps(program: Program) -> None:
     """Sizes that the host relies on when it allocates."""
     for name, port, total in (

@@ -124,6 +124,40 @@ def test_results_too_large_to_fold_are_predicted(name: str, save: Save) -> None:
         tracemalloc.stop()
 
 
+ONE = np.ones((1, 1, 1, 1), np.float32)
+LARGE = {
+    "input": ([make_node("Conv", ["x", "w"], ["y"])], ["N", 1, 1 << 20, 1 << 20], {"w": ONE}, r"^input 'x': its result"),
+    "convolution": (
+        [make_node("Conv", ["x", "w"], ["y"], name="c", pads=[1000] * 4)], ["N", 1, 4, 4],
+        {"w": np.ones((1000, 1, 1, 1), np.float32)}, r"^layer 'c' would make 4016016000 elements, more than",
+    ),
+    "maximum": (
+        [make_node("MaxPool", ["x"], ["y"], name="p", kernel_shape=[1000, 1000], pads=[999] * 4)], ["N", 60000, 1, 1], {},
+        r"^layer 'p' would make 60000000000 elements, more than",
+    ),
+    "average": (
+        [
+            make_node(
+                "AveragePool", ["x"], ["y"], name="p", kernel_shape=[1000, 1000], pads=[999] * 4, count_include_pad=1
+            )
+        ],
+        ["N", 60000, 1, 1], {}, r"^AveragePool 'p': its result would have 60000x1x1000x1000 elements",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_maps_too_large_for_one_sample_are_refused_before_they_are_made(name: str, save: Save) -> None:
+    nodes, shape, values, sentence = LARGE[name]
+    path = save(nodes, shape, values)
+    tracemalloc.start()
+    try:
+        refused(path, sentence)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_doubling_chain_of_constants_runs_out_of_budget(save: Save) -> None:
     nodes = [make_node("Expand", ["one", "shape"], ["b0"])]
     nodes += [make_node("Neg", [f"b{i}"], [f"b{i + 1}"]) for i in range(40)]
@@ -199,6 +233,8 @@ def bad(kind: str) -> onnx.ModelProto:
         graph.initializer[0].data_type = TensorProto.FLOAT8E4M3FN
     elif kind == "old":
         model.opset_import[0].version = 6
+    elif kind == "new":
+        model.opset_import[0].version = 1000
     elif kind == "if":
         graph.node[0].CopyFrom(make_node("If", ["x"], ["y"], name="choice", then_branch=graph, else_branch=graph))
     elif kind == "foreign":
@@ -232,6 +268,7 @@ def bad(kind: str) -> onnx.ModelProto:
         ("string type", r"^initializer 'w': elements of type STRING are not supported$"),
         ("float8", r"^initializer 'w': elements of type FLOAT8E4M3FN are not supported$"),
         ("old", r"^operator set 6 is too old: export the model with 13 or later$"),
+        ("new", r"^operator set 1000 is newer than \d+, the newest that the installed onnx knows$"),
         ("if", r"^operators that are not supported: If \('choice'\)$"),
         ("foreign", r"^operators that are not supported: com.microsoft.MatMul \('fc'\)$"),
         ("no linear layer", r"^the model's output does not depend on its input through a Conv, Gemm or MatMul$"),

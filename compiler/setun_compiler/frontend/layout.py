@@ -22,11 +22,15 @@ def whole(node: Node, value: Array, what: str) -> tuple[int, ...]:
     return tuple(int(item) for item in value.reshape(-1))
 
 
-def sized(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
+#: elements of a tensor of one sample: positions in a map of words have 24 bits
+FEATURE_LIMIT = 1 << 24
+
+
+def sized(node: Node, shape: tuple[int, ...], limit: int = ELEMENT_LIMIT) -> tuple[int, ...]:
     """The shape, once it is known to be small enough to be allocated."""
-    if len(shape) > RANK_LIMIT or any(extent < 0 for extent in shape) or math.prod(shape) > ELEMENT_LIMIT:
+    if len(shape) > RANK_LIMIT or any(extent < 0 for extent in shape) or math.prod(shape) > limit:
         shown = "x".join(map(str, shape[:8]))
-        raise ModelError(f"{node}: its result would have {shown} elements; a tensor may have at most {ELEMENT_LIMIT}")
+        raise ModelError(f"{node}: its result would have {shown} elements; a tensor may have at most {limit}")
     return shape
 
 

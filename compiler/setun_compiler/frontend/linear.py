@@ -1,17 +1,19 @@
 """Linear operators: Conv, Gemm, MatMul and averages become integer convolutions of a settled feature."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from setun_compiler.frontend.answers import view
 from setun_compiler.frontend.builder import Builder
-from setun_compiler.frontend.errors import ModelError
+from setun_compiler.frontend.errors import ModelError, printable
 from setun_compiler.frontend.expression import Expression
 from setun_compiler.frontend.fixed_point import sums_range
 from setun_compiler.frontend.graph import Array, Node
 from setun_compiler.frontend.grid import Floats, Integers
 from setun_compiler.frontend.inputs import InputReader
+from setun_compiler.frontend.layout import FEATURE_LIMIT, sized
 from setun_compiler.frontend.tensors import Average, Collection, Input, Linear, Mapped, Real, Settled, Tensor, scaled
 from setun_compiler.frontend.weights import FloatLayers, IntegerWeights, recognise
 from setun_compiler.frontend.windows import Geometry, Padding, geometry
@@ -20,8 +22,18 @@ from setun_compiler.frontend.windows import Geometry, Padding, geometry
 CLOSE = 1e-3
 
 def natural(source: Mapped | Collection) -> Integers:
-    """Positions of a map in their own order, (channels, rows, cols)."""
-    return np.arange(int(np.prod(source.shape, dtype=np.int64))).reshape(source.shape)
+    """Positions of a map in their own order, (channels, rows, cols).
+
+    Raises
+    ------
+    ModelError
+        When the map has more elements than :data:`FEATURE_LIMIT`.
+    """
+    if (count := math.prod(source.shape)) > FEATURE_LIMIT:
+        raise ModelError(
+            f"layer {printable(source.name)} would make {count} elements, more than the {FEATURE_LIMIT} of one sample"
+        )
+    return np.arange(count).reshape(source.shape)
 
 
 @dataclass
@@ -281,7 +293,7 @@ class LinearOperators:
         settled = self.settle(tensor, planes, padded=any(shape.padding))
         if isinstance(source, Mapped) and not _in_order(source, planes):
             raise ModelError(f"{node}: its input is not in the order channels, rows, columns")
-        ones = np.ones((planes.shape[0], 1, *shape.kernel), np.int64)
+        ones = np.ones(sized(node, (planes.shape[0], 1, *shape.kernel), FEATURE_LIMIT), np.int64)
         name = self.builder.unique(node.name or node.outputs[0])
         linear = make_linear(name, node, settled, ones, shape, planes.shape[0])
         if not any(shape.padding):

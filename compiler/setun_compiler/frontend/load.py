@@ -121,9 +121,12 @@ def _opset(model: onnx.ModelProto) -> int:
     versions = [int(entry.version) for entry in model.opset_import if entry.domain in _ONNX_DOMAINS]
     if not versions:
         raise ModelError("the model does not say which ONNX operator set it uses")
-    if max(versions) < OLDEST_OPSET:
-        raise ModelError(f"operator set {max(versions)} is too old: export the model with 13 or later")
-    return max(versions)
+    version, newest = max(versions), onnx.defs.onnx_opset_version()
+    if version < OLDEST_OPSET:
+        raise ModelError(f"operator set {version} is too old: export the model with 13 or later")
+    if version > newest:  # whose operators may mean something else
+        raise ModelError(f"operator set {version} is newer than {newest}, the newest that the installed onnx knows")
+    return version
 
 
 def _only(values: list[onnx.ValueInfoProto], kind: str) -> onnx.ValueInfoProto:

@@ -17,7 +17,7 @@ from setun_compiler.frontend.fold import FOLDED, Folder, concatenate, shape_of
 from setun_compiler.frontend.graph import Array, Graph, Node
 from setun_compiler.frontend.inputs import InputReader
 from setun_compiler.frontend.joins import join
-from setun_compiler.frontend.layout import LAYOUT, axes_of, pad_widths, sized
+from setun_compiler.frontend.layout import FEATURE_LIMIT, LAYOUT, axes_of, pad_widths, sized
 from setun_compiler.frontend.linear import LinearOperators
 from setun_compiler.frontend.pooling import Pooling
 from setun_compiler.frontend.tensors import Collection, Input, Mapped, Source, Tensor, per_group, synthetic
@@ -125,7 +125,7 @@ class Tracer:
         if node.op in LAYOUT:
             moved = LAYOUT[node.op](node, (first.index, *constants[1:]))
             for index in moved:
-                sized(node, index.shape)
+                sized(node, index.shape, FEATURE_LIMIT)
             made = [Tensor(source=first.source, value=first.value, index=index) for index in moved]
             # a layer that nothing else reads need not make what is cut off
             smaller = cropped(made[0]) if node.op == "Slice" and self._is_fresh(first.source) else None
@@ -161,7 +161,7 @@ class Tracer:
             for value in (*tensors, *fitted)
             if value is not None
         ]
-        shape = sized(node, np.broadcast_shapes(*shapes))
+        shape = sized(node, np.broadcast_shapes(*shapes), FEATURE_LIMIT)
         index = np.broadcast_to(tensors[0].index, shape)
         if tensors[0].index.size != index.size or any(
             not np.array_equal(np.broadcast_to(value.index, shape), index) for value in tensors[1:]
@@ -226,7 +226,7 @@ class Tracer:
         if b.ndim != 2 or a.shape[-1] != b.shape[0] or not b.size:
             raise ModelError(f"{node}: shapes {list(a.shape)} and {list(b.shape)} cannot be multiplied")
         outputs = b.shape[1]
-        out_shape = sized(node, (*a.shape[:-1], outputs))
+        out_shape = sized(node, (*a.shape[:-1], outputs), FEATURE_LIMIT)
         bias = np.zeros(outputs)
         if len(inputs) > 2 and inputs[2] is not None:
             constant = inputs[2]
@@ -334,7 +334,7 @@ def _sample_shape(graph: Graph) -> tuple[int, ...]:
     sample = tuple(extent for extent in shape[1:] if extent is not None)
     if len(sample) != len(shape) - 1:
         raise ModelError(f"input {name}: only the batch axis may be dynamic, but its shape is {_shown(shape)}")
-    return sized(Node(op="input", name=graph.input.name, inputs=(), outputs=(), attributes={}), sample)
+    return sized(Node(op="input", name=graph.input.name, inputs=(), outputs=(), attributes={}), sample, FEATURE_LIMIT)
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
