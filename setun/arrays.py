@@ -46,6 +46,15 @@ def load_array(path: str | Path, key: str = "x") -> NDArray[Any]:
     return array
 
 
+def array_names(path: str | Path) -> tuple[str, ...]:
+    """Names of the arrays in an ``.npz`` file; none of any other file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(name.removesuffix(".npy") for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):  # whoever loads an array says what is wrong
+        return ()
+
+
 def _load_member(path: Path, file: IO[bytes], key: str) -> NDArray[Any]:
     try:
         with zipfile.ZipFile(file) as archive:

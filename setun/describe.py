@@ -92,16 +92,20 @@ def agreement_text(agreement: "Agreement") -> str:
     """How far the integer network is from the float model, layer by layer and at the end."""
     rows = [
         (
-            layer.layer, "-" if layer.changed is None else f"{layer.changed:.3%}",
-            f"{layer.largest_error:.4g}", f"{layer.largest_value:.4g}",
+            layer.layer, _share(layer.changed), _share(layer.could_change), f"{layer.largest_error:.4g}",
+            f"{layer.largest_value:.4g}",
         )
         for layer in agreement.layers
     ]  # fmt: skip
     lines = [f"against the float model, {agreement.samples} samples:"]
     if rows:
-        lines.append(table(("layer", "changed", "largest error", "largest value"), rows))
+        lines.append(table(("layer", "changed", "could be", "largest error", "largest value"), rows))
     lines.append(f"outputs: largest error {agreement.largest_error:.4g} of {agreement.largest_value:.4g}")
     lines.append(f"same largest output: {agreement.same_argmax:.2%}")
     if agreement.accuracy is not None:
         lines.append(f"accuracy: float {agreement.float_accuracy:.2%}, integers {agreement.accuracy:.2%}")
     return "\n".join(lines)
+
+
+def _share(part: float | None) -> str:
+    return "-" if part is None else f"{part:.3%}"

@@ -6,7 +6,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from setun_compiler.backend import CompileError, compile_network
-from setun_compiler.host import InputError, as_array
+from setun_compiler.host import as_array
 from setun_compiler.program import Program
 from setun_hw.config import Config
 
@@ -20,6 +20,7 @@ def compile_model(
     input_range: tuple[float, float] | None = None,
     calibration: ArrayLike | None = None,
     batch: bool = False,
+    rounds: int = 1,
     float_layers: Literal["quantise", "refuse"] = "quantise",
 ) -> Program:
     """Read an ONNX or QONNX file and compile it for one configuration.
@@ -35,14 +36,13 @@ def compile_model(
     """
     # only this entry point needs the model reader and its libraries
     from setun_compiler.frontend import Precision, read
+    from setun_compiler.frontend.read import check_calibration
 
-    precision = Precision(
-        activation_bits=min(8, config.residual_bits), residual_bits=config.residual_bits,
-        coefficient_bits=config.coefficient_bits,
-    )  # fmt: skip
     samples = None if calibration is None else as_array(calibration, "calibration")
-    network = read(path, input_range=input_range, calibration=samples, float_layers=float_layers, precision=precision)
-    if samples is not None and samples.shape[1:] != network.port.shape:
-        wanted = ", ".join(map(str, network.port.shape))
-        raise InputError(f"calibration samples must have shape (samples, {wanted}), not {samples.shape}")
-    return compile_network(network, config, batch=batch)
+    network = read(
+        path, input_range=input_range, calibration=samples, float_layers=float_layers,
+        precision=Precision.of(config),
+    )  # fmt: skip
+    if samples is not None:
+        check_calibration(samples, network.port.shape)
+    return compile_network(network, config, batch=batch, rounds=rounds)

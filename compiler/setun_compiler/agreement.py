@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_compiler import interpret
-from setun_compiler.frontend.demands import Meaning
+from setun_compiler.backend import compile_network
+from setun_compiler.frontend.demands import Meaning, Precision
 from setun_compiler.frontend.evaluate import run
-from setun_compiler.frontend.read import prepared, read_meant
+from setun_compiler.frontend.read import check_calibration, prepared, read_meant
+from setun_compiler.margins import undecided
 from setun_compiler.network import Network
+from setun_compiler.program import Program
+from setun_hw.config import Config
 from setun_hw.errors import SetunError
 
 #: samples that are compared unless told otherwise
@@ -28,6 +32,8 @@ class LayerAgreement:
     value: str  #: the value's name in the model
     #: share of codes that differ from the float model's; None for fixed point
     changed: float | None
+    #: share of codes that the layer's own rounding could have turned, at most; 0 where sums are compared exactly
+    could_change: float | None
     largest_error: float  #: in the model's units
     largest_value: float  #: of the float model, to compare with
 
@@ -46,28 +52,30 @@ class Agreement:
     accuracy: float | None = None
 
 
-def agreement(
+def compile_compared(
     path: str | Path,
+    config: Config,
     samples: NDArray[np.floating],
     labels: NDArray[np.integer] | None = None,
     *,
     input_range: tuple[float, float] | None = None,
+    batch: bool = False,
     count: int = COMPARED,
-) -> Agreement:
-    """Read a model with ``samples`` as calibration data and compare it on the first ``count`` of them.
+) -> tuple[Program, Agreement]:
+    """Like :func:`setun_compiler.compile_model` with ``samples`` as calibration data, and the network that was compiled
+    compared with the float model on the first ``count`` of them.
 
     Raises
     ------
     SetunError
         When the model cannot be compiled, or the samples do not fit it.
     """
-    network, meanings = read_meant(path, input_range=input_range, calibration=samples)
-    if samples.shape[1:] != network.port.shape:
-        raise SetunError(
-            f"calibration samples must have shape (samples, {', '.join(map(str, network.port.shape))}), "
-            f"not {samples.shape}"
-        )
-    return compare(path, network, meanings, samples[:count], None if labels is None else labels[:count])
+    network, meanings = read_meant(
+        path, input_range=input_range, calibration=samples, precision=Precision.of(config)
+    )  # fmt: skip
+    check_calibration(samples, network.port.shape)
+    program = compile_network(network, config, batch=batch)
+    return program, compare(path, network, meanings, samples[:count], None if labels is None else labels[:count])
 
 
 def compare(
@@ -100,10 +108,12 @@ def compare(
     for sample in samples:
         results = interpret.run(network, interpret.quantize(network, sample[None]))
         features = _features(network, results)
+        unsure = {layer.target: undecided(layer, results[layer.name]) for layer in network.layers}
         found.append(interpret.real_outputs(network, results).ravel())
         for name, value in run(graph, sample[None]):
             for tally in by_value.get(name, ()):
-                tally.add(features[tally.meaning.feature], np.asarray(value, np.float64))
+                made = tally.meaning.feature
+                tally.add(features[made], np.asarray(value, np.float64), unsure.get(made))
             if name == graph.output.name:
                 expected.append(np.asarray(value, np.float64).ravel())
     ours, theirs = np.stack(found), np.stack(expected)
@@ -139,10 +149,12 @@ class _Tally:
 
     def __init__(self, meaning: Meaning) -> None:
         self.meaning = meaning
-        self.count = self.changed = 0
+        self.count = self.changed = self.could = 0
         self.error = self.largest = 0.0
 
-    def add(self, integers: NDArray[np.int64], value: NDArray[np.float64]) -> None:
+    def add(
+        self, integers: NDArray[np.int64], value: NDArray[np.float64], unsure: NDArray[np.bool_] | None
+    ) -> None:  # fmt: skip
         """Compare one sample."""
         meaning = self.meaning
         value = value.reshape(integers.shape)
@@ -151,11 +163,14 @@ class _Tally:
         self.largest = max(self.largest, float(np.abs(value).max()))
         self.count += integers.size
         self.changed += int(np.count_nonzero(error > meaning.scale / 2))
+        self.could += int(np.count_nonzero(unsure)) if unsure is not None else 0
 
     def result(self, layer: str) -> LayerAgreement:
         """The layer's line."""
-        changed = self.changed / self.count if self.meaning.decisions else None
+        changed, could = (
+            part / self.count if self.meaning.decisions else None for part in (self.changed, self.could)
+        )
         return LayerAgreement(
-            layer=layer, value=self.meaning.value, changed=changed, largest_error=self.error,
+            layer=layer, value=self.meaning.value, changed=changed, could_change=could, largest_error=self.error,
             largest_value=self.largest,
         )  # fmt: skip

@@ -16,6 +16,8 @@ class LayerResult:
     sums: Integers  #: the convolution's accumulators, before pooling; zeros without weights
     output: Integers  #: what ``target`` gets: codes, ``out``, or for a raw layer the (pooled) accumulators
     fixed: Integers | None = None  #: ``out`` of an Affine, before its thresholds
+    second: Integers | None = None  #: sums with |w| of a layer of two scales
+    residual: Integers | None = None  #: window sums of the residual operand
 
 
 def quantize(network: Network, x: NDArray[np.number]) -> Integers:
@@ -103,14 +105,14 @@ def run_layer(layer: Layer, x: Integers | None, operand: Integers | None = None)
         assert x is not None
         sums = convolve(layer, x, layer.weights)
     if isinstance(layer.post, Affine):
-        second = np.zeros_like(sums)
+        second = None
         if layer.two_scale:
             assert x is not None
             assert layer.weights is not None
             second = convolve(layer, x, np.abs(layer.weights))
         out = affine(layer.post, sums, second, layer.pool, residual)
         codes = out if layer.post.threshold is None else threshold(layer.post.threshold, out)
-        return LayerResult(sums=sums, output=codes, fixed=out)
+        return LayerResult(sums=sums, output=codes, fixed=out, second=second, residual=residual)
     pooled = max_pool(layer.pool, sums)
     return LayerResult(
         sums=sums, output=threshold(layer.post, pooled) if isinstance(layer.post, Threshold) else pooled
@@ -123,20 +125,33 @@ def window_sums(residual: Residual, x: Integers) -> Integers:
     return np.asarray(windows[:, :, :: residual.row_step, :: residual.col_step].sum(axis=(4, 5)), np.int64)
 
 
-def affine(post: Affine, sums: Integers, second: Integers, pool: Pool | None, residual: Integers | None) -> Integers:
+def affine(
+    post: Affine, sums: Integers, second: Integers | None, pool: Pool | None, residual: Integers | None
+) -> Integers:
     """``out`` of an Affine for accumulators and residual sums (see its docstring)."""
+    return np.clip(unclamped(post, sums, second, pool, residual), post.low, post.high)
+
+
+def unclamped(
+    post: Affine, sums: Integers, second: Integers | None, pool: Pool | None, residual: Integers | None
+) -> Integers:
+    """What ``out`` is before it is clamped."""
     share: Integers | int = 0
     if residual is not None:
-        channels = np.arange(post.r.size) % residual.shape[1]  # concatenated with itself as often as needed
-        share = residual[:, channels] * _each(post.r)
-    v = sums * _each(post.m) + second * _each(post.m2) + _each(post.b)
+        share = repeated(residual, post.r.size) * _each(post.r)
+    v = sums * _each(post.m) + _each(post.b)
+    if second is not None:
+        v = v + second * _each(post.m2)
     v = _rounded(v if post.residual_after else v + share, post.shift)
     upper = _rounded(v * _each(post.m1) + _each(post.b1), post.shift1)
     lower = _rounded(v * _each(post.m0) + _each(post.b0), post.shift1)
     y = max_pool(pool, np.where(v >= _each(post.pivot), upper, lower))
-    if post.residual_after:
-        y = y + _rounded(share, post.shift)
-    return np.clip(y, post.low, post.high)
+    return y + _rounded(share, post.shift) if post.residual_after else y
+
+
+def repeated(residual: Integers, channels: int) -> Integers:
+    """Window sums concatenated with themselves as often as ``channels`` need."""
+    return residual[:, np.arange(channels) % residual.shape[1]]
 
 
 def threshold(table: Threshold, x: Integers) -> Integers:

@@ -30,7 +30,9 @@ def compile_(
     key: Key = "x",
     labels: Annotated[
         str | None,
-        typer.Option("--labels", metavar="NAME", help="Which array of it holds labels.", show_default=False),
+        typer.Option(
+            "--labels", metavar="NAME", help="Which array of it holds labels ('label', if there).", show_default=False
+        ),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Give every strip an image of its own.")] = False,
     json: Json = False,
@@ -42,26 +44,29 @@ def compile_(
     """
     from dataclasses import asdict
 
-    from setun.arrays import load_array
+    from setun.arrays import array_names, load_array
     from setun.describe import agreement_text, describe, describe_text
     from setun.files import replacing
     from setun_compiler import compile_model
-    from setun_compiler.agreement import agreement
+    from setun_compiler.agreement import compile_compared
     from setun_compiler.container import save
     from setun_hw import presets
 
     chosen = presets.config(config)
     if encoding is not None:
         chosen = chosen.replace(encoding=encoding)
-    samples = load_array(calibration, key) if calibration is not None else None
-    truth = load_array(calibration, labels) if calibration is not None and labels is not None else None
-    with working(f"compiling {model}"), replacing(output, model, calibration) as temporary:
-        program = compile_model(model, chosen, input_range=input_range, calibration=samples, batch=batch)
-        save(program, temporary)
     compared = None
-    if samples is not None:
-        with working("comparing with the float model"):
-            compared = agreement(model, samples, truth, input_range=input_range)
+    with working(f"compiling {model}"), replacing(output, model, calibration) as temporary:
+        if calibration is None:
+            program = compile_model(model, chosen, input_range=input_range, batch=batch)
+        else:
+            labels = labels or ("label" if "label" in array_names(calibration) else None)
+            truth = load_array(calibration, labels) if labels is not None else None
+            samples = load_array(calibration, key)
+            program, compared = compile_compared(
+                model, chosen, samples, truth, input_range=input_range, batch=batch
+            )  # fmt: skip
+        save(program, temporary)
     if json:
         found = {"agreement": asdict(compared)} if compared is not None else {}
         print_json({"program": str(output), **describe(program), **found})

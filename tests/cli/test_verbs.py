@@ -66,6 +66,8 @@ def test_compile_and_info_describe_the_same_program(command: Command, digits: Pa
     info = document(command("info", digits, "--json"))
     agreement = compiled.pop("agreement")
     assert agreement["same_argmax"] == 1.0
+    assert agreement["accuracy"] == agreement["float_accuracy"] > 0.9  # the file has labels
+    assert [layer["could_change"] for layer in agreement["layers"]] == [0.0]
     assert {"program": str(again), **info} == compiled
     assert info["macs"] == 64 * 48 + 48 * 10
     assert [layer["weights"] for layer in info["layers"]] == [64 * 48, 48 * 10]

@@ -9,6 +9,7 @@ from setun_compiler.frontend.grid import Grid
 from setun_compiler.frontend.steps import Steps
 from setun_compiler.frontend.tensors import Mapped
 from setun_compiler.network import Feature
+from setun_hw.config import Config
 
 if TYPE_CHECKING:
     from setun_compiler.frontend.rounded import Rounded
@@ -21,6 +22,14 @@ class Precision:
     activation_bits: int = 8  #: real-valued tensors that are convolved
     residual_bits: int = 12  #: real-valued tensors that are added
     coefficient_bits: int = 16  #: factors of the affine step
+
+    @classmethod
+    def of(cls, config: Config) -> "Precision":
+        """What a configuration offers."""
+        return cls(
+            activation_bits=min(8, config.residual_bits), residual_bits=config.residual_bits,
+            coefficient_bits=config.coefficient_bits,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

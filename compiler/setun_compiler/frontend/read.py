@@ -17,6 +17,7 @@ from setun_compiler.frontend.load import load
 from setun_compiler.frontend.output import finish, leave_ranking_to_the_host
 from setun_compiler.frontend.trace import MALFORMED, Tracer, supported
 from setun_compiler.frontend.weights import FloatLayers
+from setun_compiler.host import InputError
 from setun_compiler.network import Network
 
 
@@ -48,7 +49,7 @@ def refuse_unsupported(graph: Graph) -> Graph:
 
 
 #: samples whose ranges are measured
-CALIBRATED = 128
+CALIBRATED = 256
 
 #: graph -> graph, in this order; the checks of ``graph.check`` hold before the first and after each
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
@@ -123,6 +124,19 @@ def read_meant(
     )  # fmt: skip
     check_network(network)
     return network, builder.meanings()
+
+
+def check_calibration(samples: NDArray[np.number], shape: tuple[int, ...]) -> None:
+    """Refuse calibration data that are no samples of an input of ``shape``.
+
+    Raises
+    ------
+    InputError
+        Naming both shapes.
+    """
+    if samples.shape[1:] != shape:
+        wanted = ", ".join(map(str, shape))
+        raise InputError(f"calibration samples must have shape (samples, {wanted}), not {samples.shape}")
 
 
 def prepared(path: str | Path) -> tuple[Graph, str]:
