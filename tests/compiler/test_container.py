@@ -159,7 +159,7 @@ def set_at(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (set_at("run_count", value=1 << 30), r"the run list of \d+ descriptors at byte \d+ leaves the image"),
         (set_at("run_count", value=2), r"the run list must have its only END last, not at \[\]"),
         (set_at("input_bytes", value=-5), r"input region of -5 bytes does not fit .*"),
-        (set_at("layers", 0, "descriptors", value=[99]), r"layer '.*': descriptors \(99,\) are not in the order of a .*"),
+        (set_at("layers", 0, "descriptors", value=[99]), r"layer '.*': descriptors \(99,\) are not in the order of .*"),
         (set_at("layers", 0, "descriptors", value=[1, 0]), r"layer '.*': descriptors \(1, 0\) are not in the order .*"),
         (set_at("layers", 0, "macs", value=-1), r"layer '.*' has a negative count"),
         (set_at("layers", 0, "zero_weights", value=1 << 40), r"layer '.*' has impossible counts or shapes"),

@@ -95,7 +95,8 @@ def altered_descriptor(image: bytes, start: int, draw: random.Random) -> bytes:
     words = np.frombuffer(image[start : start + SIZE], "<u4").astype(np.uint64)
     place = draw.randrange(len(words) - 1)
     old = int(words[place])
-    words[place] = draw.choice([0, 0xFFFFFFFF, old ^ 1 << draw.randrange(32), old + 1 & 0xFFFFFFFF, draw.getrandbits(32)])
+    bit = 1 << draw.randrange(32)
+    words[place] = draw.choice([0, 0xFFFFFFFF, old ^ bit, old + 1 & 0xFFFFFFFF, draw.getrandbits(32)])
     words[-1] = CHECK ^ np.bitwise_xor.reduce(words[:-1])
     return image[:start] + words.astype("<u4").tobytes() + image[start + SIZE :]
 
