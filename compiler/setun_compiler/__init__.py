@@ -20,7 +20,6 @@ def compile_model(
     input_range: tuple[float, float] | None = None,
     calibration: ArrayLike | None = None,
     batch: bool = False,
-    rounds: int = 1,
     float_layers: Literal["quantise", "refuse"] = "quantise",
 ) -> Program:
     """Read an ONNX or QONNX file and compile it for one configuration.
@@ -45,4 +44,4 @@ def compile_model(
     )  # fmt: skip
     if samples is not None:
         check_calibration(samples, network.port.shape)
-    return compile_network(network, config, batch=batch, rounds=rounds)
+    return compile_network(network, config, batch=batch)
