@@ -67,7 +67,7 @@ class Counter(golden.Observer):
         values, threshold = record.pooled.size, d.mode == Mode.THRESHOLD
         self.add(
             record.index, comparisons=values * self.config.thresholds * threshold,
-            pool_comparisons=(window - 1) * values,
+            pool_comparisons=(window - 1) * values + d.pool_carry * record.pooled[:, :, 1:].size,
             activation_writes=record.digits.size // self.config.post,
             parameter_reads=record.pooled[0].size // self.config.post * (threshold and not d.affine),
         )  # fmt: skip

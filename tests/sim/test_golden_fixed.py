@@ -85,7 +85,7 @@ def test_everything_saturates_at_the_accumulators_width() -> None:
     steep = dataclasses.replace(p, fixed={**p.fixed, "m0": np.full(4, -256), "m1": np.full(4, -256)})
     assert golden_post.two_slopes(acc, acc, None, steep, settings, config).tolist() == [-128, 127, 0, 127]
     assert golden_post.share_of(np.array([100, -100]), dataclasses.replace(
-        p, fixed={**p.fixed, "r": np.array([3, 3])}), Post(shift=1), config).tolist() == [127, -128]  # fmt: skip
+        p, fixed={**p.fixed, "r": np.array([3, 3])}), 1, config).tolist() == [127, -128]  # fmt: skip
 
 
 def test_settings_hold_until_the_next_ones() -> None:
@@ -124,6 +124,8 @@ def _constant(config: Config, value: int) -> Bits:
         ({"mode": 7}, {}, "mode 7 is unknown"),
         ({"two_scale": 1, "weight_digits": 2}, {}, "two_scale needs weights of one digit, not 2"),
         ({"residual_after": 1}, {}, "residual_after needs residual"),
+        ({"residual": 1, "residual_max": 1}, {}, "residual_max needs residual_after"),
+        ({"affine": 0, "pool_carry": 1}, {}, "pool_carry needs affine"),
         ({"residual": 1}, {"res_first": 1}, "its residual operand is empty, or begins beyond its chunks"),
         ({"residual": 1}, {"res_rows": 0}, "its residual operand is empty, or begins beyond its chunks"),
         ({}, {"high": 256}, "results from 0 to 256 do not lie within residual_bits"),

@@ -92,6 +92,8 @@ def _transfer_problems(d: Transfer, config: Config, regions: dict[Region, int], 
         if weights and d.packed != config.packed_weights:
             yield "is packed otherwise than the configuration says"
     else:
+        if d.lines and not d.rows == d.strip_rows == 1:
+            yield f"lines are one row, not {d.rows} in strips of {d.strip_rows}"
         if not d.strip_rows or not d.row_words or d.words != d.rows * d.row_words:
             yield f"{d.words} words are not {d.rows} rows of {d.row_words}"
             return
@@ -166,13 +168,16 @@ def _array_problems(d: Compute, c: Config) -> Iterator[str]:
 def _post_problems(d: Compute, post: Post, c: Config) -> Iterator[str]:
     """What fixed-point post-processing would do wrong."""
     if not d.affine:
-        bits = d.two_scale, d.no_array, d.residual, d.residual_after, d.residual_write
+        bits = (
+            d.two_scale, d.no_array, d.residual, d.residual_after, d.residual_write, d.pool_carry, d.residual_max,
+        )  # fmt: skip
         if any(bits) or d.mode in (Mode.DIGITS, Mode.NONE):
             yield "its fields of fixed-point post-processing need affine"
         return
     if not c.affine or (d.two_scale and not c.two_scale):
         yield "needs affine, or two_scale, which its configuration has not"
-    if d.mode == Mode.RAW or (d.two_scale and d.weight_digits > 1) or (d.residual_after and not d.residual):
+    alone = d.residual < d.residual_after or d.residual_after < d.residual_max
+    if d.mode == Mode.RAW or (d.two_scale and d.weight_digits > 1) or alone:
         yield "its fields of fixed-point post-processing exclude each other"
     limit = 1 << c.residual_bits - 1
     if not -limit <= post.low <= post.high < limit:

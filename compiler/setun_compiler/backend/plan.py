@@ -11,7 +11,7 @@ from setun_compiler.program import Unfold
 from setun_hw.config import Config
 from setun_hw.descriptor import Mode
 from setun_hw.errors import SetunError
-from setun_hw.external import Sharing, activation_sharing, residual_sharing
+from setun_hw.external import Sharing, map_sharing
 
 
 class CompileError(SetunError):
@@ -51,7 +51,7 @@ class Tensor:
 
     def sharing(self, config: Config) -> Sharing:
         """How its words share out over beats."""
-        return residual_sharing(config) if self.residual else activation_sharing(config)
+        return map_sharing(config, residual=self.residual)
 
     def row_bytes(self, config: Config) -> int:
         """Bytes of a row in external memory, whole beats."""
