@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Self
 from setun_hw.errors import SetunError
 
 #: format version, checked by hardware and software
-VERSION = 2
+VERSION = 3
 #: exclusive or of a good descriptor's 32 words
 CHECK = 0x53455455
 #: bytes of a descriptor
@@ -128,6 +128,7 @@ class Transfer(_Record):
         "after": Field(1, 0, 32),
         "region": Field(0, 16, 2),
         "packed": Field(0, 18, 1),
+        "lines": Field(0, 19, 1),
         "offset": Field(2, 0, 32),
         "words": Field(3, 0, 32),
         "base": Field(4, 0, 24),
@@ -141,9 +142,12 @@ class Transfer(_Record):
     region: int = Region.PROGRAM
     #: 1: 5 trits in 8 bits (LOAD_WEIGHTS only)
     packed: int = 0
+    #: activations and residuals only; 1: each word is a line, the words of all banks at one address; ``rows`` and
+    #: ``strip_rows`` are 1 then
+    lines: int = 0
     #: bytes from the region's base; a multiple of the AXI beat
     offset: int = 0
-    #: words to move; for activations and residuals rows*row_words
+    #: words (or lines) to move; for activations and residuals rows*row_words
     words: int = 0
     #: first on-chip word
     base: int = 0
@@ -170,6 +174,8 @@ class Compute(_Record):
         "residual": Field(0, 24, 1),
         "residual_after": Field(0, 25, 1),
         "residual_write": Field(0, 26, 1),
+        "pool_carry": Field(0, 27, 1),
+        "residual_max": Field(0, 28, 1),
         "after": Field(1, 0, 32),
         "after_step": Field(2, 0, 16),
         "groups": Field(2, 16, 16),
@@ -241,6 +247,11 @@ class Compute(_Record):
     residual_after: int = 0
     #: 1: the fixed-point result goes to the residual memory (with ``affine`` only)
     residual_write: int = 0
+    #: 1: the last pixel of a pooling window also counts for the next window of its row (with ``affine`` only)
+    pool_carry: int = 0
+    #: 1: that operand is the largest of its window, not the sum, and the result the larger of the two (with
+    #: ``residual_after`` only)
+    residual_max: int = 0
     #: group g starts once ``after + g*after_step`` transfers are complete since the program started
     after: int = 0
     after_step: int = 0

@@ -42,14 +42,14 @@ def parameter_sharing(config: Config) -> Sharing:
     return sharing(config.parameter_word_bits, config.axi_data_bits)
 
 
-def activation_sharing(config: Config) -> Sharing:
-    """Activation words and beats."""
-    return sharing(config.word_bits, config.axi_data_bits)
+def map_word_bits(config: Config, *, residual: bool, lines: bool) -> int:
+    """Bits of a word of feature maps, or of residuals, as transfers move them: a line is those of all banks."""
+    return (config.residual_word_bits if residual else config.word_bits) * (config.strips if lines else 1)
 
 
-def residual_sharing(config: Config) -> Sharing:
-    """Residual words and beats."""
-    return sharing(config.residual_word_bits, config.axi_data_bits)
+def map_sharing(config: Config, *, residual: bool = False, lines: bool = False) -> Sharing:
+    """Words (or lines) of feature maps or residuals, and beats."""
+    return sharing(map_word_bits(config, residual=residual, lines=lines), config.axi_data_bits)
 
 
 def transfer_beats(config: Config, transfer: Transfer) -> int:
@@ -65,5 +65,4 @@ def transfer_beats(config: Config, transfer: Transfer) -> int:
     if transfer.opcode == Opcode.LOAD_PARAMETERS:
         return parameter_sharing(config).run(transfer.words)
     residual = transfer.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL)
-    row = residual_sharing(config) if residual else activation_sharing(config)
-    return transfer.rows * row.run(transfer.row_words)
+    return transfer.rows * map_sharing(config, residual=residual, lines=bool(transfer.lines)).run(transfer.row_words)

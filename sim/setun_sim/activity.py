@@ -91,6 +91,7 @@ def activity(
     convolution pixel of every group; everything else follows from the descriptor.
     """
     pixels, outputs, chunks = runs * convolution_pixels(d), runs * d.out_rows * d.out_cols, written_chunks(d)
+    carried = runs * d.out_rows * (d.out_cols - 1) * d.pool_carry
     read = 0 if d.no_array else runs * steps(d)
     padding = int(counts[kernels.PADDING_READS])
     significances = 0 if d.no_array else (d.in_digits + d.weight_digits - 2) * (1 + d.two_scale)
@@ -104,7 +105,7 @@ def activity(
         updates=int(counts[kernels.UPDATES]),
         shifts=pixels * d.groups * significances * config.rows * config.strips,
         comparisons=outputs * chunks * config.post * config.strips * config.thresholds * threshold,
-        pool_comparisons=(pixels - outputs) * chunks * config.post * config.strips,
+        pool_comparisons=(pixels - outputs + carried) * chunks * config.post * config.strips,
         activation_reads=read * config.strips - padding,
         padding_reads=padding,
         activation_writes=outputs * chunks * d.out_digits * config.strips * (d.mode != Mode.NONE),

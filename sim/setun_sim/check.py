@@ -35,7 +35,9 @@ def _broken(d: Compute, post: Post, config: Config) -> Iterator[str]:
     if d.mode not in list(Mode):
         yield f"mode {d.mode} is unknown"
     if not d.affine:
-        for name in ("two_scale", "no_array", "residual", "residual_after", "residual_write"):
+        for name in (
+            "two_scale", "no_array", "residual", "residual_after", "residual_write", "pool_carry", "residual_max",
+        ):  # fmt: skip
             if getattr(d, name):
                 yield f"{name} needs affine"
         if d.mode in (Mode.DIGITS, Mode.NONE):
@@ -51,6 +53,8 @@ def _broken(d: Compute, post: Post, config: Config) -> Iterator[str]:
         yield f"two_scale needs weights of one digit, not {d.weight_digits}"
     if d.residual_after and not d.residual:
         yield "residual_after needs residual"
+    if d.residual_max and not d.residual_after:
+        yield "residual_max needs residual_after"
     if d.residual and not (post.res_window and post.res_first < post.res_chunks):
         yield "its residual operand is empty, or begins beyond its chunks"
     limit = 1 << config.residual_bits - 1

@@ -1,7 +1,7 @@
 """Runs a program on many inputs at once: outputs, and counts of what happened, from the real data."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from setun_compiler.program import Program
 from setun_hw.descriptor import Opcode, Region
 from setun_sim import kernels, transfer_kernels
 from setun_sim.errors import SimulationError
-from setun_sim.plan import Operation, Work, plan, units, word_type
+from setun_sim.plan import Move, Operation, Work, plan, units, word_type
 
 #: bytes of activation memories that one thread works on at a time: they should stay in its cache
 CHUNK_BYTES = 1 << 20
@@ -91,6 +91,19 @@ def _refuse(program: Program, work: Work, worst: NDArray[np.int64]) -> None:
         )
 
 
+def _pieces(move: Move, strips: int) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Words that lie together on chip: byte of the region, bank, first word, words, and which of how many words that
+    follow each other outside they are."""
+    t = move.transfer
+    if t.lines:
+        for bank in range(strips):
+            yield t.offset, bank, t.base, t.words, strips, bank
+        return
+    for row in range(t.rows):
+        base = t.base + row % t.strip_rows * t.row_words
+        yield t.offset + row * move.row_bytes, row // t.strip_rows, base, t.row_words, 1, 0
+
+
 def _execute_chunk(
     program: Program, operations: Sequence[Operation], inputs: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
@@ -120,22 +133,23 @@ def _execute_chunk(
                 f"descriptor {operation.index}: bytes {t.offset} to {t.offset + t.rows * operation.row_bytes} leave "
                 f"a region of {region.shape[1]} bytes"
             )
-        for row in range(t.rows):
-            bank, base = row // t.strip_rows, t.base + row % t.strip_rows * t.row_words
-            start, words = t.offset + row * operation.row_bytes, t.row_words
+        for start, bank, base, words, parts, part in _pieces(operation, c.strips):
             if t.opcode is Opcode.LOAD_ACTIVATIONS:
-                transfer_kernels.load_row(region, start, memory, bank, base, words, c.lanes, c.axi_data_bits)
+                transfer_kernels.load_row(
+                    region, start, memory, bank, base, words, c.lanes, parts, part, c.axi_data_bits
+                )
             elif t.opcode is Opcode.STORE_ACTIVATIONS:
                 transfer_kernels.store_row(
-                    region, start, operation.row_bytes, memory, bank, base, words, c.lanes, c.axi_data_bits
-                )
+                    region, start, operation.row_bytes, memory, bank, base, words, c.lanes, parts, part,
+                    c.axi_data_bits,
+                )  # fmt: skip
             elif t.opcode is Opcode.LOAD_RESIDUAL:
                 transfer_kernels.load_residuals(
-                    region, start, residual, bank, base, words, c.post, c.residual_bits, c.axi_data_bits
+                    region, start, residual, bank, base, words, c.post, c.residual_bits, parts, part, c.axi_data_bits
                 )
             else:
                 transfer_kernels.store_residuals(
-                    region, start, operation.row_bytes, residual, bank, base, words, c.post, c.residual_bits,
-                    c.axi_data_bits,
+                    region, start, operation.row_bytes, residual, bank, base, words, c.post, c.residual_bits, parts,
+                    part, c.axi_data_bits,
                 )  # fmt: skip
     return outside[Region.OUTPUT], found

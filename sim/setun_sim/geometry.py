@@ -43,6 +43,7 @@ class Geometry(NamedTuple):
     pool_cols: int
     pool_row_step: int
     pool_col_step: int
+    pool_carry: int
     row_step: int
     col_step: int
     pad_top: int
@@ -59,6 +60,7 @@ class Geometry(NamedTuple):
     residual: int
     residual_after: int
     residual_write: int
+    residual_max: int
     shift: int
     shift1: int
     low: int

@@ -79,7 +79,8 @@ class Machine(Memories):
         channels = (d.last_chunks if group == d.groups - 1 else d.chunks) * c.post
         p = self.read_parameters(d, group, channels) if d.affine or d.mode == Mode.THRESHOLD else None
         pooled: Integers | None = None
-        share: Integers | int = 0
+        share: Integers | None = None
+        x = np.zeros(0, np.int64)  # of the windows' last pixels in the end
         for py in range(d.pool_rows):
             for px in range(d.pool_cols):
                 acc, acc2 = (sums[..., :channels] for sums in self.convolve(d, index, group, py, px, observer))
@@ -91,13 +92,19 @@ class Machine(Memories):
                     res = self.read_residual(d, post, index, group, channels, observer) if d.residual else None
                     x = golden_post.two_slopes(acc, acc2, None if d.residual_after else res, p, post, c)
                     if d.residual_after and res is not None:
-                        share = golden_post.share_of(res, p, post, c)
+                        share = golden_post.share_of(res, p, 0 if d.residual_max else post.shift, c)
                     observer.fixed_point(index, x)
                 pooled = x if pooled is None else np.maximum(pooled, x)
         assert pooled is not None
+        if d.pool_carry:
+            pooled[:, :, 1:] = np.maximum(pooled[:, :, 1:], x[:, :, :-1])
         if not d.affine:
             self.check_sums(index, pooled)
-        out = np.clip(pooled + share, post.low, post.high) if d.affine else pooled
+        out = pooled
+        if share is not None:
+            out = np.maximum(out, share) if d.residual_max else out + share
+        if d.affine:
+            out = np.clip(out, post.low, post.high)
         levels, planes = np.zeros(out.shape, np.int64), np.zeros((*out.shape, 0), np.uint8)
         if d.mode == Mode.THRESHOLD:
             assert p is not None
@@ -186,9 +193,11 @@ class Machine(Memories):
     def read_residual(
         self, d: Compute, post: Post, index: int, group: int, channels: int, observer: Observer
     ) -> Integers:
-        """Sums over windows of the residual memories, (strips, out_rows, out_cols, channels)."""
+        """Sums over windows of the residual memories, or their largest, (strips, out_rows, out_cols, channels)."""
         c = self.config
         total = np.zeros((c.strips, d.out_rows, d.out_cols, channels), np.int64)
+        if d.residual_max:
+            total[:] = -(1 << c.residual_bits - 1)
         oy, ox = np.meshgrid(np.arange(d.out_rows), np.arange(d.out_cols), indexing="ij")
         for chunk in range(channels // c.post):
             lanes = slice(chunk * c.post, (chunk + 1) * c.post)
@@ -208,7 +217,9 @@ class Machine(Memories):
                         )
                     words = self.residuals[:, address]
                     observer.residual_read(index, words)
-                    total[..., lanes] += words
+                    total[..., lanes] = (
+                        np.maximum(total[..., lanes], words) if d.residual_max else total[..., lanes] + words
+                    )
         limit = 1 << c.accumulator_bits - 1
         if total.min() < -limit or total.max() >= limit:
             raise SimulationError(

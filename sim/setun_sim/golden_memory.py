@@ -45,6 +45,8 @@ class Memories:
             self.parameters[t.base : t.base + t.words] = read_words(
                 region, t.offset, t.words, c.parameter_word_bits, c.axi_data_bits
             )
+        elif t.lines:
+            self.transfer_lines(region, t)
         elif t.opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.STORE_ACTIVATIONS):
             for place, bank, words in self.rows_of(t, c.word_bits):
                 if t.opcode is Opcode.LOAD_ACTIVATIONS:
@@ -62,6 +64,27 @@ class Memories:
                 else:
                     bits = write_elements(self.residuals[bank, words], c)
                     write_words(region, place, bits, c.axi_data_bits)
+
+    def transfer_lines(self, region: bytearray, t: Transfer) -> None:
+        """Move lines: the words of all banks at one address, bank 0 lowest."""
+        c, words = self.config, slice(t.base, t.base + t.words)
+        residual = t.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL)
+        width = c.residual_word_bits if residual else c.word_bits
+        if t.opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL):
+            bits = read_words(region, t.offset, t.words, c.strips * width, c.axi_data_bits)
+            for bank in range(c.strips):
+                own = bits[:, bank * width : (bank + 1) * width]
+                if residual:
+                    self.residuals[bank, words] = read_elements(own, c)
+                else:
+                    self.activations[bank, words] = own[:, 0::2] + 2 * own[:, 1::2]
+            return
+        if residual:
+            parts = [write_elements(self.residuals[bank, words], c) for bank in range(c.strips)]
+        else:
+            codes = self.activations[:, words]
+            parts = list(np.stack([codes & np.uint8(1), codes >> np.uint8(1)], axis=-1).reshape(c.strips, t.words, -1))
+        write_words(region, t.offset, np.concatenate(parts, axis=1), c.axi_data_bits)
 
     def rows_of(self, t: Transfer, word_bits: int) -> Iterator[tuple[int, int, slice]]:
         """Byte of its region, bank and words of each row of a feature map."""

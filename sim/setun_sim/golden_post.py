@@ -91,9 +91,9 @@ def two_slopes(acc: Integers, acc2: Integers, res: Integers | None, p: Parameter
     return np.where(v >= f["pivot"], upper, lower)
 
 
-def share_of(res: Integers, p: Parameters, post: Post, config: Config) -> Integers:
-    """What the residual operand adds behind the slopes."""
-    return saturated(rounded(res * p.fixed["r"], post.shift), config)
+def share_of(res: Integers, p: Parameters, shift: int, config: Config) -> Integers:
+    """The residual operand's part behind the slopes."""
+    return saturated(rounded(res * p.fixed["r"], shift), config)
 
 
 def levels_of(x: Integers, p: Parameters) -> Integers:

@@ -288,20 +288,22 @@ def _two_slopes(_typing: Any, sums: Any, row: Any, first: Any, m: Any, two: Any,
 
 
 @intrinsic
-def _bounded(_typing: Any, sums: Any, row: Any, m: Any, fixed: Any, res: Any, shift: Any, half: Any, limit: Any,
-             low: Any, high: Any) -> Any:  # fmt: skip
-    """The results of VECTOR channels from ``m`` on out of their y in ``row``, and what comes behind the slopes."""
+def _bounded(_typing: Any, sums: Any, row: Any, m: Any, fixed: Any, res: Any, largest: Any, shift: Any, half: Any,
+             limit: Any, low: Any, high: Any) -> Any:  # fmt: skip
+    """The results of VECTOR channels from ``m`` on out of their y in ``row``, and what comes behind the slopes: added,
+    or where that is ``largest``, in their place."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, m, (shift, half, limit, low, high) = arguments[1], arguments[2], arguments[5:]
+        row, m, (largest, shift, half, limit, low, high) = arguments[1], arguments[2], arguments[5:]
         fix = _Fixed(context, builder, signature, arguments, 3)
         place = builder.add(builder.mul(row, fix.shape(0)[1]), m)
         share = fix.add(fix.times(fix.load(4, m), fix.row(AFTER, m)), _splat(builder, fix.vector, half))
-        out = fix.add(fix.load(0, place), fix.rounded(share, shift, limit))
+        y, share = fix.load(0, place), fix.rounded(share, shift, limit)
+        out = builder.select(largest, fix.larger(y, share), fix.add(y, share))
         fix.store(fix.clipped(out, _splat(builder, fix.vector, low), _splat(builder, fix.vector, high)), 0, place)
         return context.get_dummy_value()
 
-    return types.void(sums, types.intp, types.intp, fixed, res, *(types.int64,) * 5), generate
+    return types.void(sums, types.intp, types.intp, fixed, res, types.boolean, *(types.int64,) * 5), generate
 
 
 class _Fixed:
@@ -450,6 +452,21 @@ def _pool(sums, output, windows):
 
 
 @_inline
+def _carry(sums, row, last, takes, carried):
+    """Largest of what ``row`` holds, the window's ``last`` row and, if it ``takes`` that, what the window before left.
+
+    The last row's own values are left for the next window.
+    """
+    for m in range(sums.shape[1]):
+        value = sums[last, m]
+        if value > sums[row, m]:
+            sums[row, m] = value
+        if takes and carried[m] > sums[row, m]:
+            sums[row, m] = carried[m]
+        carried[m] = value
+
+
+@_inline
 def _plane(kind, numbers, code):
     """Lowest two-bit plane of each number into ``code``; the rest of the number stays."""
     for m in range(code.size):
@@ -465,12 +482,12 @@ def _plane(kind, numbers, code):
 
 @_jit
 def _residual(g, residual, at, runs, res, counts):
-    """Sum the residual operand of one output pixel into ``res``: words of a window from word ``at`` on.
+    """The residual operand of one output pixel: sum, or largest, of words of a window from word ``at`` on.
 
     ``runs`` (first channel, channels, element and last word of the pixel) say where neighbouring channels are found.
     """
     for m in range(res.size):
-        res[m] = 0
+        res[m] = -(1 << 15) if g.residual_max else 0
     for wy in range(g.res_rows):
         for wx in range(g.res_cols):
             word = at + wy * g.res_row_stride + wx * g.res_col_stride
@@ -481,8 +498,12 @@ def _residual(g, residual, at, runs, res, counts):
                     return
                 # unsigned places are not tested for counting from the end
                 here, there = np.uint64(m), np.uint64(word * g.post + element)
-                for q in range(np.uint64(count)):
-                    res[here + q] += residual[there + q]
+                if g.residual_max:
+                    for q in range(np.uint64(count)):
+                        res[here + q] = max(res[here + q], np.int64(residual[there + q]))
+                else:
+                    for q in range(np.uint64(count)):
+                        res[here + q] += residual[there + q]
     worst = np.int64(0)
     for m in range(res.size):
         worst = max(worst, res[m], ~res[m])
@@ -497,9 +518,10 @@ def _worst(numbers, worst):
 
 
 @_jit
-def _fix(g, residual, fixed, reads, writes, first_pixel, sums, res, worst, counts):
+def _fix(g, residual, fixed, reads, writes, first_pixel, sums, carried, res, worst, counts):
     """Fixed-point results of a tile's output pixels, left in the first row of each pooling window of ``sums``."""
-    windows, half = g.pool_rows * g.pool_cols, 1 << g.shift >> 1
+    windows = g.pool_rows * g.pool_cols
+    shift = 0 if g.residual_max else g.shift
     _, _, ox, oy = _position(g, first_pixel)
     for output in range(sums.shape[0] // windows):
         result = output * windows
@@ -510,8 +532,13 @@ def _fix(g, residual, fixed, reads, writes, first_pixel, sums, res, worst, count
                 return
         for m in range(0, res.size, VECTOR):
             for row in range(result, result + windows):
-                _two_slopes(sums, row, result, m, g.scales == 2, fixed, res, worst, g.shift, g.shift1, g.limit)
-            _bounded(sums, result, m, fixed, res, g.shift, half, g.limit, g.low, g.high)
+                # what the next window takes too stays by itself for the moment
+                into = row if g.pool_carry and row == result + windows - 1 else result
+                _two_slopes(sums, row, into, m, g.scales == 2, fixed, res, worst, g.shift, g.shift1, g.limit)
+        if g.pool_carry:
+            _carry(sums, result, result + windows - 1, ox > 0, carried)
+        for m in range(0, res.size, VECTOR):
+            _bounded(sums, result, m, fixed, res, g.residual_max == 1, shift, 1 << shift >> 1, g.limit, g.low, g.high)
         if g.residual_write:
             word = g.res_out_base + oy * g.res_out_row_stride + ox * g.res_out_col_stride
             for run in range(writes.shape[0]):
@@ -618,7 +645,7 @@ def compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixe
     levels = np.zeros((codes.shape[1], channels // VECTOR), np.uint32)
     planes = np.zeros((2, channels // VECTOR + 2), np.uint32)
     partial, totals = np.zeros((4, VECTOR), w.dtype), np.zeros((2, VECTOR), np.int64)
-    res = np.zeros(channels, np.int64)
+    res, carried = np.zeros(channels, np.int64), np.zeros(w.shape[4], np.int64)
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
             for k in range(sets):
@@ -634,7 +661,7 @@ def compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixe
                         _sum(g.radix, xs, rows, ends[: pixels * significances], w, k, out, partial, totals)
                     if g.affine:
                         own = residual[image, strip]
-                        _fix(g, own, fixed[k], reads[k], writes[k], first, out, res, worst, counts)
+                        _fix(g, own, fixed[k], reads[k], writes[k], first, out, carried, res, worst, counts)
                         if counts[FAULT] != 0:
                             return
                     _finish(

@@ -105,6 +105,7 @@ class _Planner:
                     open_index = -1
                     residual = descriptor.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL)
                     bits = self.config.residual_word_bits if residual else self.config.word_bits
+                    bits *= self.config.strips if descriptor.lines else 1
                     row_bytes = beat_bytes(descriptor.row_words, bits, self.config)
                     self.operations.append(Move(index=index, transfer=descriptor, row_bytes=row_bytes))
         self.close(descriptors, posts, open_index, in_run)
@@ -137,6 +138,7 @@ class _Planner:
             words = d.row_words * min(d.rows, d.strip_rows) if moves else d.words
             good = d.base + words <= depth and (moves or d.region == Region.PROGRAM)
             good = good and (not moves or (d.strip_rows > 0 and d.rows <= d.strip_rows * c.strips))
+            good = good and (not d.lines or (moves and d.rows == d.strip_rows == 1 and d.words == d.row_words))
             good = good and (not stores or d.region in (Region.OUTPUT, Region.SCRATCH))
         else:
             good = True

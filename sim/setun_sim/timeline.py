@@ -114,10 +114,9 @@ def _transfer_row(row: NDArray[np.int64], t: Transfer, config: Config) -> None:
         sharing, runs, words = external.weight_sharing(config), 1, t.words
     elif t.opcode is Opcode.LOAD_PARAMETERS:
         sharing, runs, words = external.parameter_sharing(config), 1, t.words
-    elif t.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL):
-        sharing, runs, words = external.residual_sharing(config), t.rows, t.row_words
     else:
-        sharing, runs, words = external.activation_sharing(config), t.rows, t.row_words
+        residual = t.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL)
+        sharing, runs, words = external.map_sharing(config, residual=residual, lines=bool(t.lines)), t.rows, t.row_words
     row[kernels.RUNS], row[kernels.RUN_WORDS] = runs, words
     row[kernels.SHARE], row[kernels.WORD_BEATS] = sharing.words, sharing.beats
 

@@ -36,12 +36,15 @@ def _spread_bits(v):
 
 
 @_jit
-def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):
-    """Fill ``row_words`` words of every ``memory[image, bank]`` from byte ``start`` of ``outside[image]`` on."""
+def load_row(outside, start, memory, bank, base, row_words, lanes, parts, part, beat_bits):
+    """Fill ``row_words`` words of every ``memory[image, bank]`` from byte ``start`` of ``outside[image]`` on.
+
+    Outside they are the ``part``-th of ``parts`` words that follow each other: more than one in lines.
+    """
     bits, kind = memory.itemsize * 8, memory.dtype.type
     for image in range(memory.shape[0]):
         for word in range(row_words):
-            first = _word_bit(word, 2 * lanes, beat_bits)
+            first = _word_bit(word, 2 * lanes * parts, beat_bits) + 2 * lanes * part
             memory[image, bank, base + word] = 0
             for lane in range(0, lanes, 16):
                 count = min(16, lanes - lane)
@@ -61,13 +64,14 @@ def load_row(outside, start, memory, bank, base, row_words, lanes, beat_bits):
 
 
 @_jit
-def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, beat_bits):
-    """The reverse of :func:`load_row`; bits between words become zero."""
+def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, parts, part, beat_bits):
+    """The reverse of :func:`load_row`; bits between words become zero with the first part."""
     bits = memory.itemsize * 8
     for image in range(memory.shape[0]):
-        outside[image, start : start + row_bytes] = 0
+        if part == 0:
+            outside[image, start : start + row_bytes] = 0
         for word in range(row_words):
-            first = _word_bit(word, 2 * lanes, beat_bits)
+            first = _word_bit(word, 2 * lanes * parts, beat_bits) + 2 * lanes * part
             for lane in range(0, lanes, 16):
                 count = min(16, lanes - lane)
                 unit, low = lane // bits, lane % bits
@@ -80,12 +84,12 @@ def store_row(outside, start, row_bytes, memory, bank, base, row_words, lanes, b
 
 
 @_jit
-def load_residuals(outside, start, residual, bank, base, words, post, element_bits, beat_bits):
-    """Fill ``words`` residual words of every ``residual[image, bank]`` from byte ``start`` of ``outside[image]`` on."""
+def load_residuals(outside, start, residual, bank, base, words, post, element_bits, parts, part, beat_bits):
+    """:func:`load_row` for residual words."""
     sign = 1 << element_bits - 1
     for image in range(residual.shape[0]):
         for word in range(words):
-            first = _word_bit(word, post * element_bits, beat_bits)
+            first = _word_bit(word, post * element_bits * parts, beat_bits) + post * element_bits * part
             for k in range(post):
                 bit = first + k * element_bits
                 chunk = np.int64(0)
@@ -96,12 +100,15 @@ def load_residuals(outside, start, residual, bank, base, words, post, element_bi
 
 
 @_jit
-def store_residuals(outside, start, row_bytes, residual, bank, base, words, post, element_bits, beat_bits):
-    """The reverse of :func:`load_residuals`; bits between words become zero."""
+def store_residuals(
+    outside, start, row_bytes, residual, bank, base, words, post, element_bits, parts, part, beat_bits
+):
+    """:func:`store_row` for residual words."""
     for image in range(residual.shape[0]):
-        outside[image, start : start + row_bytes] = 0
+        if part == 0:
+            outside[image, start : start + row_bytes] = 0
         for word in range(words):
-            first = _word_bit(word, post * element_bits, beat_bits)
+            first = _word_bit(word, post * element_bits * parts, beat_bits) + post * element_bits * part
             for k in range(post):
                 bit = first + k * element_bits
                 number = np.int64(residual[image, bank, (base + word) * post + k]) & (1 << element_bits) - 1

@@ -24,12 +24,15 @@ def control_layout(config: Config) -> data.StructLayout:
             "fires": 1,  # 10: y is one to be pooled
             "chunk": index_bits(config.chunks),  # 10
             "first": 1,  # 10: of a pooling window
+            "carries": 1,  # 10: last pixel of a window, and the next window's as well
             "single": 1,  # 10: the pixel has no other chunk
             "leaves": 1,  # 11: the pooled value goes on
             "no_array": 1,
             "residual": 1,
             "residual_after": 1,
+            "residual_max": 1,
             "shift": 5,
+            "share_shift": 5,  # of the residual's share
             "shift1": 5,
             "half": 32,
             "low": signed(16),
@@ -91,7 +94,8 @@ class StripAffine(wiring.Component):
         control, bits = self.control, self.config.accumulator_bits
         for channel, (pooled, share) in enumerate(zip(self._pool(m, candidates), shares, strict=True)):
             total = Signal(signed(bits + 1), name=f"total{channel}")
-            m.d.comb += total.eq(pooled + Mux(control.residual_after, share, 0))
+            added, larger = pooled + Mux(control.residual_after, share, 0), Mux(pooled >= share, pooled, share)
+            m.d.comb += total.eq(Mux(control.residual_max, larger, added).as_signed())
             out = Signal(signed(self.config.residual_bits), name=f"out{channel}", reset_less=True)
             with m.If(control.leaves):
                 m.d.sync += out.eq(
@@ -117,11 +121,13 @@ class StripAffine(wiring.Component):
         return to_binary(m, self.config, held, f"{name}{channel}")
 
     def _residual(self, m: Module, channel: int) -> Value:
-        """Sum over the residual window in stage 3."""
+        """Sum over the residual window, or its largest element, in stage 3."""
         config, control = self.config, self.control
         total = Signal(signed(config.accumulator_bits), name=f"residual{channel}", reset_less=True)
         element = self.word.word_select(channel, config.residual_bits).as_signed()
-        m.d.sync += total.eq(Mux(control.window_begins, 0, total).as_signed() + Mux(control.residual, element, 0))
+        added = Mux(control.window_begins, 0, total).as_signed() + Mux(control.residual, element, 0)
+        begins = control.window_begins | (element > total[: config.residual_bits].as_signed())
+        m.d.sync += total.eq(Mux(control.residual_max, Mux(begins, element, total), added).as_signed())
         return total
 
     def _first(self, m: Module, channel: int) -> tuple[Value, Value]:
@@ -142,7 +148,7 @@ class StripAffine(wiring.Component):
             total = total + product
         total = self._register(m, f"first_sum{channel}", total)
         v = shift_right(m, total, control.shift, config.accumulator_bits, f"v{channel}")
-        share = shift_right(m, share, control.shift, config.accumulator_bits, f"share{channel}")
+        share = shift_right(m, share, control.share_shift, config.accumulator_bits, f"share{channel}")
         return v, self._register(m, f"share{channel}", share)
 
     def _second(self, m: Module, channel: int, v: Value) -> Value:
@@ -162,21 +168,22 @@ class StripAffine(wiring.Component):
         """The largest y of the pooling window so far, in stage 11."""
         config, control = self.config, self.control
         bits = config.post * config.accumulator_bits
-        pooled = Signal(bits, reset_less=True)
+        pooled, held = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
         result, before = Signal(bits), Signal(bits)
+        kept = Mux(control.carries, Cat(y[: config.accumulator_bits] for y in candidates), result)  # for the next pixel
         if config.chunks > 1:
             m.submodules.memory = memory = Memory(shape=unsigned(bits), depth=config.chunks, init=[], attrs=UNCHECKED)
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(control.read_chunk),
                 writer.addr.eq(control.chunk),
-                writer.data.eq(result),
+                writer.data.eq(kept),
                 writer.en.eq(control.fires),
                 # A pixel's only chunk may come every cycle, sooner than the memory gives it back.
-                before.eq(Mux(control.single, pooled, reader.data)),
+                before.eq(Mux(control.single, held, reader.data)),
             ]
         else:
-            m.d.comb += before.eq(pooled)
+            m.d.comb += before.eq(held)
 
         def channel_of(word: Signal, channel: int) -> Value:
             return word.word_select(channel, config.accumulator_bits).as_signed()
@@ -187,5 +194,5 @@ class StripAffine(wiring.Component):
             largest.append(Mux(control.first | (y >= old), y, old)[: config.accumulator_bits])
         m.d.comb += result.eq(Cat(largest))
         with m.If(control.fires):
-            m.d.sync += pooled.eq(result)
+            m.d.sync += [pooled.eq(result), held.eq(kept)]
         return [channel_of(pooled, channel) for channel in range(config.post)]

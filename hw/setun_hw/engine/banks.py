@@ -75,12 +75,12 @@ class Banks(wiring.Component):
             memory = Memory(shape=unsigned(config.word_bits), depth=config.activation_words, init=[], attrs=UNCHECKED)
             m.submodules[f"bank{p}"] = memory
             reader, writer = memory.read_port(), memory.write_port(granularity=2 * config.post)
-            loads = self.load.valid & (load.bank == p)
+            loads = self.load.valid & load.banks[p]
             m.d.comb += [
                 reader.addr.eq(read.address),
                 reader.en.eq(reads[p]),
                 writer.addr.eq(Mux(write.enable, write.address, load.address)),
-                writer.data.eq(Mux(write.enable, write.digits[p].replicate(places), load.data)),
+                writer.data.eq(Mux(write.enable, write.digits[p].replicate(places), load.words[p])),
                 writer.en.eq(Mux(write.enable, write.place, loads.replicate(places))),
             ]
             words.append(reader.data)

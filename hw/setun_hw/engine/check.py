@@ -31,8 +31,8 @@ def _affine_faults(config: Config, d: "data.View[data.StructLayout]") -> Iterato
         yield (d.mode == mode) & (d.out_digits > digits)
     yield d.affine & (d.mode == Mode.RAW)
     yield ~d.affine & ((d.mode == Mode.DIGITS) | (d.mode == Mode.NONE))
-    yield ~d.affine & (d.two_scale | d.no_array | d.residual | d.residual_write)
-    yield d.residual_after & ~d.residual
+    yield ~d.affine & (d.two_scale | d.no_array | d.residual | d.residual_write | d.pool_carry)
+    yield (d.residual_after & ~d.residual) | (d.residual_max & ~d.residual_after)
     yield d.two_scale & ((d.weight_digits != 1) | int(not config.two_scale))
     yield d.residual & ((d.res_rows == 0) | (d.res_cols == 0) | (d.res_window == 0) | (d.res_first >= d.res_chunks))
     limit = 1 << config.residual_bits - 1

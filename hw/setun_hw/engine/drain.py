@@ -26,6 +26,7 @@ def pool_layout(config: Config) -> data.StructLayout:
     }
     if config.affine:
         fields["emit"] = 1  # last pixel of a pooling window
+        fields["carries"] = 1  # it counts for the next window too
         fields["reads"] = 1  # a word of the chunk's residual window is due
         fields["fires"] = 1  # it is the window's last, so the chunk's digits begin
         fields["ends"] = 1  # last cycle of the chunk
@@ -170,6 +171,7 @@ class DrainControl(wiring.Component):
         if config.affine:
             m.d.sync += [
                 pool.emit.eq(step.emit),
+                pool.carries.eq(step.emit & d.pool_carry),
                 pool.reads.eq(drains & (digit_now == top_digit)),
                 pool.fires.eq(drains & (digit_now == top_digit) & (more_now == 0)),
                 pool.ends.eq(drains & last_digit),

@@ -40,7 +40,7 @@ def residual_members(config: Config) -> dict[str, wiring.Member]:
     return {
         "residual_load": In(stream.Signature(residual_load_layout(config))),
         "residual_store": In(stream.Signature(residual_store_layout(config))),
-        "residual_stored": Out(config.residual_word_bits),
+        "residual_stored": Out(data.ArrayLayout(config.residual_word_bits, config.strips)),
     }
 
 
@@ -57,9 +57,9 @@ class Engine(wiring.Component):
     groups_done : ``Out(32)``     channel groups complete
     idle : ``Out(1)``             the queue is empty and the array idle
     clear : ``In(1)``             back to the state after reset; memories keep their words
-    load : ``In(stream.Signature(load_layout(config)))``    writes a word; ready when post-processing does not write
-    store : ``In(stream.Signature(store_layout(config)))``  reads a word; always ready; keeps a step from issuing
-    stored : ``Out(2*N)``         that word, ``STORE_LATENCY`` cycles later
+    load : ``In(stream.Signature(load_layout(config)))``    writes words; ready when post-processing does not write
+    store : ``In(stream.Signature(store_layout(config)))``  reads words; always ready; keeps a step from issuing
+    stored : ``Out(ArrayLayout(2*N, P))``  words of that bank and those behind it, ``STORE_LATENCY`` cycles later
     residual_load, residual_store, residual_stored : the same for residual words, with ``affine`` only; both give way to
         post-processing
     weight_write : ``In(weight_write_layout(config))``        a slice of a weight word
@@ -76,10 +76,10 @@ class Engine(wiring.Component):
     clear: Signal
     load: stream.Interface
     store: stream.Interface
-    stored: Signal
+    stored: "data.View[data.ArrayLayout]"
     residual_load: stream.Interface
     residual_store: stream.Interface
-    residual_stored: Signal
+    residual_stored: "data.View[data.ArrayLayout]"
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
     now: Signal
@@ -97,7 +97,7 @@ class Engine(wiring.Component):
                 "clear": In(1),
                 "load": In(stream.Signature(load_layout(config))),
                 "store": In(stream.Signature(store_layout(config))),
-                "stored": Out(config.word_bits),
+                "stored": Out(data.ArrayLayout(config.word_bits, config.strips)),
                 "weight_write": In(weight_write_layout(config)),
                 "parameter_write": In(parameter_write_layout(config)),
                 "now": In(32),
@@ -169,7 +169,7 @@ class Engine(wiring.Component):
             banks.read.bank.eq(Mux(store.valid, store.payload.bank, sequencer.bank)),
             banks.read.inside.eq(sequencer.inside | store.valid.replicate(config.strips)),
             banks.read.pad.eq(sequencer.pad),
-            self.stored.eq(banks.digits[0]),
+            self.stored.eq(banks.digits),
             weights.read.eq(array_reads),
             weights.address.eq(sequencer.weight_address),
             weights.write.eq(self.weight_write),

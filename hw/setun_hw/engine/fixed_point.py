@@ -1,6 +1,6 @@
 """Fixed-point post-processing of all strips, with the residual memories."""
 
-from amaranth import Cat, Module, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -66,7 +66,7 @@ class FixedPoint(wiring.Component):
     stopped: Signal
     load: stream.Interface
     store: stream.Interface
-    stored: Signal
+    stored: "data.View[data.ArrayLayout]"
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -91,7 +91,7 @@ class FixedPoint(wiring.Component):
                 "stopped": Out(1),
                 "load": In(stream.Signature(residual_load_layout(config))),
                 "store": In(stream.Signature(residual_store_layout(config))),
-                "stored": Out(config.residual_word_bits),
+                "stored": Out(data.ArrayLayout(config.residual_word_bits, config.strips)),
             }
         )
 
@@ -141,18 +141,19 @@ class FixedPoint(wiring.Component):
     def _control(self, m: Module) -> "data.View[data.StructLayout]":
         config, d, pool = self.config, self.descriptor, self.pool
         control = Signal(control_layout(config))
-        settings = ("no_array", "residual", "residual_after", "shift", "shift1", "low", "high")
+        settings = ("no_array", "residual", "residual_after", "residual_max", "shift", "shift1", "low", "high")
         fires = delayed(m, pool.fires, 10, "fires")
-        place = delayed(m, Cat(pool.chunk, pool.first, pool.single), 9, "pool")
+        place = delayed(m, Cat(pool.chunk, pool.first, pool.single, pool.carries), 9, "pool")
         m.d.comb += [
             control.takes.eq(pool.takes),
             control.window_begins.eq(delayed(m, pool.takes, 2, "window")),
             control.read_chunk.eq(place[: len(pool.chunk)]),
             control.fires.eq(fires),
-            Cat(control.chunk, control.first, control.single).eq(delayed(m, place, 1, "pool_now")),
+            Cat(control.chunk, control.first, control.single, control.carries).eq(delayed(m, place, 1, "pool_now")),
             control.leaves.eq(delayed(m, fires, 1, "leaves_pool")),
             *(control[name].eq(d[name]) for name in settings),
-            control.half.eq(self._half(m, d.shift, "half")),
+            control.half.eq(Mux(d.residual_max, 0, self._half(m, d.shift, "half"))),
+            control.share_shift.eq(Mux(d.residual_max, 0, d.shift)),
         ]
         return control
 

@@ -29,7 +29,9 @@ def _struct(table: dict[str, Field]) -> data.StructLayout:
 
 
 #: fields of COMPUTE that only configurations with ``affine`` have
-AFFINE_FIELDS = ("affine", "two_scale", "no_array", "residual", "residual_after", "residual_write")
+AFFINE_FIELDS = (
+    "affine", "two_scale", "no_array", "residual", "residual_after", "residual_write", "pool_carry", "residual_max",
+)  # fmt: skip
 #: the fields of descriptors LOAD_* and STORE_*
 TRANSFER_LAYOUT = _struct(Transfer.LAYOUT)
 #: the fields of SET_POST, derived ones included
@@ -84,7 +86,7 @@ STEP_LAYOUT = data.StructLayout(
         "scale": 1,  # first step of a later significance
         "second": 1,  # adds to the second accumulator; never without ``two_scale``
         "pixel": 1,  # last step of a convolution pixel; the fields below matter then
-        "pool_first": 1,  # first pixel of a pooling window
+        "pool_first": 1,  # first pixel that counts for its pooling window
         "emit": 1,  # last pixel of a pooling window
         "last_col": 1,  # in the last output column
         "last_row": 1,  # in the last output row
@@ -94,34 +96,34 @@ STEP_LAYOUT = data.StructLayout(
 
 
 def load_layout(config: Config) -> data.StructLayout:
-    """A word for an activation bank."""
+    """A word for one activation bank, or one for each: ``banks`` has a bit for every bank that takes its own."""
     return data.StructLayout(
         {
-            "bank": index_bits(config.strips),
+            "banks": config.strips,
             "address": index_bits(config.activation_words),
-            "data": config.word_bits,
+            "words": data.ArrayLayout(config.word_bits, config.strips),
         }
     )
 
 
 def store_layout(config: Config) -> data.StructLayout:
-    """Which activation word to read."""
+    """Which activation word to read, and with it those of the banks behind it at the same address."""
     return data.StructLayout({"bank": index_bits(config.strips), "address": index_bits(config.activation_words)})
 
 
 def residual_load_layout(config: Config) -> data.StructLayout:
-    """A word for a residual memory."""
+    """A word for one residual memory, or one for each."""
     return data.StructLayout(
         {
-            "bank": index_bits(config.strips),
+            "banks": config.strips,
             "address": index_bits(config.residual_words),
-            "data": config.residual_word_bits,
+            "words": data.ArrayLayout(config.residual_word_bits, config.strips),
         }
     )
 
 
 def residual_store_layout(config: Config) -> data.StructLayout:
-    """Which residual word to read."""
+    """Which residual word to read, and with it those of the other memories at the same address."""
     return data.StructLayout({"bank": index_bits(config.strips), "address": index_bits(config.residual_words)})
 
 

@@ -35,7 +35,7 @@ class ResidualMemories(wiring.Component):
     write : ``In(residual_write_layout(config))``
     load : ``In(stream.Signature(residual_load_layout(config)))``    ready in cycles without ``write.enable``
     store : ``In(stream.Signature(residual_store_layout(config)))``  ready in cycles without ``read.enable``
-    stored : ``Out(residual_word_bits)``                  that word, two cycles later
+    stored : ``Out(ArrayLayout(residual_word_bits, P))``  first that word, two cycles later; then those of memories 1 ..
     """
 
     read: "data.View[data.StructLayout]"
@@ -43,7 +43,7 @@ class ResidualMemories(wiring.Component):
     write: "data.View[data.StructLayout]"
     load: stream.Interface
     store: stream.Interface
-    stored: Signal
+    stored: "data.View[data.ArrayLayout]"
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -54,7 +54,7 @@ class ResidualMemories(wiring.Component):
                 "write": In(residual_write_layout(config)),
                 "load": In(stream.Signature(residual_load_layout(config))),
                 "store": In(stream.Signature(residual_store_layout(config))),
-                "stored": Out(config.residual_word_bits),
+                "stored": Out(data.ArrayLayout(config.residual_word_bits, config.strips)),
             }
         )
 
@@ -74,12 +74,13 @@ class ResidualMemories(wiring.Component):
             m.d.comb += [
                 reader.addr.eq(Mux(read.enable, read.address, self.store.payload.address)),
                 writer.addr.eq(Mux(write.enable, write.address, load.address)),
-                writer.data.eq(Mux(write.enable, write.words[p], load.data)),
-                writer.en.eq(write.enable | (self.load.valid & (load.bank == p))),
+                writer.data.eq(Mux(write.enable, write.words[p], load.words[p])),
+                writer.en.eq(write.enable | (self.load.valid & load.banks[p])),
                 self.words[p].eq(reader.data),
             ]
             words.append(reader.data)
-        stored = Signal(config.residual_word_bits, reset_less=True)
-        m.d.sync += stored.eq(Cat(words).word_select(bank, config.residual_word_bits))
+        stored = Signal(self.stored.shape(), reset_less=True)
+        first = Cat(words).word_select(bank, config.residual_word_bits)
+        m.d.sync += stored.eq(Cat(first, *words[1:]))
         m.d.comb += self.stored.eq(stored)
         return m

@@ -126,7 +126,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += [self.step.clear.eq(clear), self.step.scale.eq(scale)]
             m.d.comb += self.step.second.eq(position.second)
         with m.If(self.start | (issue & position.pixel)):
-            m.d.sync += self.step.pool_first.eq(self.start | self.step.emit)
+            # Unless a pixel of this window counts for the next one.
+            alone = (~d.pool_carry | self.step.last_col) if config.affine else 1
+            m.d.sync += self.step.pool_first.eq(self.start | (self.step.emit & alone))
 
         m.submodules.load_gate = load_gate = LoadGate()
         chunk_cycles = drain_cycles(config, d)

@@ -63,6 +63,7 @@ class DescriptorCheck(wiring.Component):
             t.offset[:beat_bits] != 0,
             t.packed != (weights & int(config.packed_weights)),
             maps & ((t.rows == 0) | (t.strip_rows == 0) | (t.row_words == 0)),
+            t.lines & ~(maps & (t.rows == 1) & (t.strip_rows == 1)),
         ).any()
         faults = {
             ErrorCode.BAD_CHECK: ~self.sound,

@@ -66,8 +66,8 @@ class FrontEnd(wiring.Component):
     store: stream.Interface
     residual_load: stream.Interface
     residual_store: stream.Interface
-    residual_stored: Signal
-    stored: Signal
+    residual_stored: "data.View[data.ArrayLayout]"
+    stored: "data.View[data.ArrayLayout]"
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
     now: Signal

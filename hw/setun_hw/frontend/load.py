@@ -17,6 +17,7 @@ from setun_hw.engine.layout import (
     weight_write_layout,
 )
 from setun_hw.error_codes import ErrorCode
+from setun_hw.external import map_word_bits
 from setun_hw.frontend.reader import beat_layout
 from setun_hw.frontend.unpack import Unpacker
 from setun_hw.frontend.walk import Walk
@@ -100,23 +101,19 @@ class Loader(wiring.Component):
         slice_bits = beat_bits if config.packed_weights else min(beat_bits, config.weight_word_bits)
         m.submodules.weights = weights = Unpacker(slice_bits, beat_bits)
         m.submodules.parameters = parameters = Unpacker(config.parameter_word_bits, beat_bits)
-        m.submodules.activations = words = Unpacker(config.word_bits, beat_bits)
-        unpackers = {
-            Opcode.LOAD_WEIGHTS: weights,
-            Opcode.LOAD_PARAMETERS: parameters,
-            Opcode.LOAD_ACTIVATIONS: words,
-        }
-        # Loads that may have to wait: where to, which words, how deep.
-        ports = [(self.load, words, config.activation_words)]
+        unpackers: list[tuple[Value, Unpacker]] = [
+            (self.opcode == Opcode.LOAD_WEIGHTS, weights),
+            (self.opcode == Opcode.LOAD_PARAMETERS, parameters),
+        ]
+        # Loads that may have to wait: where to, which words or lines, how deep.
+        ports = [(self.load, *self._map_unpackers(m, Opcode.LOAD_ACTIVATIONS, unpackers), config.activation_words)]
         if config.affine:
-            m.submodules.residuals = residuals = Unpacker(config.residual_word_bits, beat_bits)
-            unpackers[Opcode.LOAD_RESIDUAL] = residuals
-            ports.append((self.residual_load, residuals, config.residual_words))
+            found = self._map_unpackers(m, Opcode.LOAD_RESIDUAL, unpackers)
+            ports.append((self.residual_load, *found, config.residual_words))
 
         left = Signal(32)  # beats not taken yet
         taken, ready, waiting, written = Signal(), Signal(), Signal(), Signal()
-        for opcode, unpacker in unpackers.items():
-            chosen = self.opcode == opcode
+        for chosen, unpacker in unpackers:
             m.d.comb += [
                 unpacker.i.valid.eq(taken & chosen),
                 unpacker.i.payload.eq(self.beats.p.data),
@@ -135,15 +132,17 @@ class Loader(wiring.Component):
         ]
 
         stray, blocked = Signal(len(ports)), Signal(len(ports))
-        for k, (port, offered, depth) in enumerate(ports):
+        for k, (port, words, lines, depth) in enumerate(ports):
             outside = (walk.address >= depth) | (walk.bank >= config.strips)
+            offered = words.o.valid | lines.o.valid
             m.d.comb += [
-                port.valid.eq(offered.o.valid & ~outside),
-                offered.o.ready.eq(port.ready & ~outside),
-                port.p.bank.eq(walk.bank),
+                port.valid.eq(offered & ~outside),
+                words.o.ready.eq(port.ready & ~outside),
+                lines.o.ready.eq(port.ready & ~outside),
+                port.p.banks.eq(Mux(transfer.lines, ~0, 1 << walk.bank)),
                 port.p.address.eq(walk.address),
-                port.p.data.eq(offered.o.payload),
-                stray[k].eq(offered.o.valid & outside),
+                port.p.words.eq(Mux(transfer.lines, lines.o.payload, words.o.payload.replicate(config.strips))),
+                stray[k].eq(offered & outside),
                 blocked[k].eq(port.valid & ~port.ready),
             ]
         m.d.comb += [
@@ -179,6 +178,19 @@ class Loader(wiring.Component):
         with m.Elif(amiss | starved):
             m.d.comb += [self.error.valid.eq(1), self.error.code.eq(ErrorCode.BAD_FIELD)]
         return m
+
+    def _map_unpackers(
+        self, m: Module, opcode: Opcode, unpackers: list[tuple[Value, Unpacker]]
+    ) -> tuple[Unpacker, Unpacker]:
+        """Those of a map's words and of its lines, also added to ``unpackers``."""
+        config, lines = self.config, self.transfer.lines
+        found = []
+        for name, wanted in (("words", ~lines), ("lines", lines)):
+            bits = map_word_bits(config, residual=opcode is Opcode.LOAD_RESIDUAL, lines=name == "lines")
+            m.submodules[f"{opcode.name.lower()}_{name}"] = unpacker = Unpacker(bits, config.axi_data_bits)
+            unpackers.append(((self.opcode == opcode) & wanted, unpacker))
+            found.append(unpacker)
+        return found[0], found[1]
 
     def _write_weights(self, m: Module, weights: Unpacker, walk: Walk) -> Value:
         """Drives ``weight_write``; returns whether the slice at hand completes its word."""

@@ -53,7 +53,7 @@ def residual_members(config: Config) -> dict[str, Member]:
     return {
         "residual_load": Out(stream.Signature(residual_load_layout(config))),
         "residual_store": Out(stream.Signature(residual_store_layout(config))),
-        "residual_stored": In(config.residual_word_bits),
+        "residual_stored": In(data.ArrayLayout(config.residual_word_bits, config.strips)),
     }
 
 
@@ -68,7 +68,7 @@ def engine_members(config: Config) -> dict[str, Member]:
         "clear": Out(1),
         "load": Out(stream.Signature(load_layout(config))),
         "store": Out(stream.Signature(store_layout(config))),
-        "stored": In(config.word_bits),
+        "stored": In(data.ArrayLayout(config.word_bits, config.strips)),
         "weight_write": Out(weight_write_layout(config)),
         "parameter_write": Out(parameter_write_layout(config)),
         "now": Out(32),

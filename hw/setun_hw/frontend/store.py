@@ -8,14 +8,14 @@ from amaranth.lib.wiring import In, Out
 from setun_hw.config import Config
 from setun_hw.engine.layout import ERROR_LAYOUT, TRANSFER_LAYOUT, residual_store_layout, store_layout
 from setun_hw.error_codes import ErrorCode
-from setun_hw.external import activation_sharing, residual_sharing
+from setun_hw.external import map_sharing, map_word_bits
 from setun_hw.frontend.load import COUNTS_LAYOUT
 from setun_hw.frontend.walk import Walk
 from setun_hw.timing import STORE_ENTRIES, STORE_LATENCY
 
 
 class Storer(wiring.Component):
-    """Carries out STORE_ACTIVATIONS, or STORE_RESIDUAL if it is made for ``residual`` words.
+    """Carries out STORE_ACTIVATIONS, or STORE_RESIDUAL if it is made for ``residual`` words; of words or of ``lines``.
 
     After ``start`` in cycle t it reads words from cycle t+1 on, as docs/machine.md says. Words share a beat, lowest
     first, the rest of it 0; or a word takes several beats, lowest bits first.
@@ -32,7 +32,7 @@ class Storer(wiring.Component):
     error : ``Out(ERROR_LAYOUT)``        ``done`` does not count then
     store : ``Out(stream.Signature(store_layout(config), always_ready=True))``, or with ``residual``
         ``Out(stream.Signature(residual_store_layout(config)))``: those words may have to wait
-    stored : ``In``                      the word read ``STORE_LATENCY`` cycles ago
+    stored : ``In``                      the word (line) read ``STORE_LATENCY`` cycles ago
     beats : ``Out(stream.Signature(axi_data_bits))``
     """
 
@@ -50,10 +50,10 @@ class Storer(wiring.Component):
     stored: Signal
     beats: stream.Interface
 
-    def __init__(self, config: Config, *, residual: bool = False) -> None:
+    def __init__(self, config: Config, *, residual: bool = False, lines: bool = False) -> None:
         self.config, self.residual = config, residual
-        self.sharing = residual_sharing(config) if residual else activation_sharing(config)
-        self.word_bits = config.residual_word_bits if residual else config.word_bits
+        self.sharing = map_sharing(config, residual=residual, lines=lines)
+        self.word_bits = map_word_bits(config, residual=residual, lines=lines)
         place = residual_store_layout(config) if residual else store_layout(config)
         super().__init__(
             {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -64,8 +64,8 @@ class Transfers(wiring.Component):
     store: stream.Interface
     residual_load: stream.Interface
     residual_store: stream.Interface
-    residual_stored: Signal
-    stored: Signal
+    residual_stored: "data.View[data.ArrayLayout]"
+    stored: "data.View[data.ArrayLayout]"
     weight_write: "data.View[data.StructLayout]"
     parameter_write: "data.View[data.StructLayout]"
 
@@ -90,7 +90,7 @@ class Transfers(wiring.Component):
                 **residual_members(config),
                 "load": Out(stream.Signature(load_layout(config))),
                 "store": Out(stream.Signature(store_layout(config))),
-                "stored": In(config.word_bits),
+                "stored": In(data.ArrayLayout(config.word_bits, config.strips)),
                 "weight_write": Out(weight_write_layout(config)),
                 "parameter_write": Out(parameter_write_layout(config)),
             }
@@ -103,20 +103,11 @@ class Transfers(wiring.Component):
         m.submodules.reader = reader = Reader(config)
         m.submodules.writer = writer = Writer(config)
         m.submodules.loader = loader = Loader(config)
-        m.submodules.storer = activation_storer = Storer(config)
-        storers = {Opcode.STORE_ACTIVATIONS: activation_storer}
-        m.d.comb += [
-            self.store.valid.eq(activation_storer.store.valid),
-            self.store.payload.eq(activation_storer.store.payload),
-            activation_storer.stored.eq(self.stored),
-        ]
+        storers = self._storers(m, Opcode.STORE_ACTIVATIONS, self.store, self.stored)
         if config.affine:
-            m.submodules.residual_storer = residual_storer = Storer(config, residual=True)
-            storers[Opcode.STORE_RESIDUAL] = residual_storer
-            connect(m, residual_storer.store, flipped(self.residual_store))
+            storers += self._storers(m, Opcode.STORE_RESIDUAL, self.residual_store, self.residual_stored)
             connect(m, loader.residual_load, flipped(self.residual_load))
-            m.d.comb += residual_storer.stored.eq(self.residual_stored)
-        storing = Cat(self.opcode == opcode for opcode in storers).any()
+        storing = Cat(chosen for chosen, _ in storers).any()
         forget = self.drain & self.quiet
 
         connect(m, loader.load, flipped(self.load))
@@ -139,8 +130,7 @@ class Transfers(wiring.Component):
         ]
 
         store_error = Signal(ERROR_LAYOUT)
-        for opcode, storer in storers.items():
-            chosen = self.opcode == opcode
+        for chosen, storer in storers:
             m.d.comb += [
                 storer.transfer.eq(transfer),
                 storer.prepare.eq(self.prepare),
@@ -188,3 +178,19 @@ class Transfers(wiring.Component):
         with m.Else():
             m.d.comb += self.error.eq(store_error)
         return m
+
+    def _storers(
+        self, m: Module, opcode: Opcode, port: stream.Interface, stored: "data.View[data.ArrayLayout]"
+    ) -> list[tuple[Value, Storer]]:
+        """Those of a kind of memory, for words and for lines, and when each is meant."""
+        found = []
+        for lines in (False, True):
+            storer = Storer(self.config, residual=opcode is Opcode.STORE_RESIDUAL, lines=lines)
+            m.submodules[f"{opcode.name.lower()}_{'lines' if lines else 'words'}"] = storer
+            m.d.comb += storer.stored.eq(stored if lines else stored[0])
+            with m.If(storer.active):
+                m.d.comb += [port.valid.eq(storer.store.valid), port.payload.eq(storer.store.payload)]
+            if opcode is Opcode.STORE_RESIDUAL:
+                m.d.comb += storer.store.ready.eq(port.ready)
+            found.append(((self.opcode == opcode) & (self.transfer.lines == int(lines)), storer))
+        return found

@@ -61,6 +61,18 @@ def residual_word(config: Config, values: Sequence[int]) -> int:
     return sum((value & (1 << config.residual_bits) - 1) << config.residual_bits * k for k, value in enumerate(values))
 
 
+def load_of(config: Config, banks: Sequence[int], address: int, words: Sequence[int]) -> dict[str, Any]:
+    """A load of one bank's word, or of a line."""
+    own = dict(zip(banks, words, strict=True))
+    mask = sum(1 << bank for bank in banks)
+    return {"banks": mask, "address": address, "words": [own.get(bank, words[0]) for bank in range(config.strips)]}
+
+
+def some_banks(config: Config, rng: random.Random) -> list[int]:
+    """Those that a load writes: one of them, or all."""
+    return [rng.randrange(config.strips)] if rng.random() < 0.5 else list(range(config.strips))
+
+
 async def fill(
     ctx: SimulatorContext, engine: Engine, banks: Banks, memories: Memories, residuals: Residuals | None = None
 ) -> None:
@@ -85,14 +97,14 @@ async def fill(
     ctx.set(dut.load.valid, 1)
     for bank, words in enumerate(banks):
         for address, codes in enumerate(words):
-            ctx.set(dut.load.payload, {"bank": bank, "address": address, "data": word_of(codes)})
+            ctx.set(dut.load.payload, load_of(config, [bank], address, [word_of(codes)]))
             await ctx.tick()
     ctx.set(dut.load.valid, 0)
     for bank, elements in enumerate(residuals or []):
         ctx.set(dut.residual_load.valid, 1)
         for address, values in enumerate(elements):
             data = residual_word(config, values)
-            ctx.set(dut.residual_load.payload, {"bank": bank, "address": address, "data": data})
+            ctx.set(dut.residual_load.payload, load_of(config, [bank], address, [data]))
             await ctx.tick()
         ctx.set(dut.residual_load.valid, 0)
 
@@ -171,22 +183,19 @@ class ResidualTraffic:
         self.config, self.before, self.after = config, before, after
         self.writes = {write.cycle: write for outcome in outcomes for write in outcome.residual_writes}
         self.reads = {cycle for outcome in outcomes for cycle in outcome.residual_reads}
-        self.load: tuple[int, int, list[int]] | None = None
+        self.load: tuple[list[int], int, list[list[int]]] | None = None
         self.store: tuple[int, int] | None = None
-        self.expected: dict[int, int] = {}
-
-    def place(self, rng: random.Random) -> tuple[int, int]:
-        """One of the words that layers do not write."""
-        return rng.randrange(self.config.strips), self.config.residual_words - rng.randint(1, 4)
+        self.expected: dict[int, list[int]] = {}
 
     def drive(self, ctx: SimulatorContext, dut: Any, plan: Plan, rng: random.Random, cycle: int) -> None:
         """Offer what there is to offer."""
         limit = 1 << self.config.residual_bits - 1
         if self.load is None and plan.loads():
-            self.load = (*self.place(rng), [rng.randrange(-limit, limit) for _ in range(self.config.post)])
-            bank, address, values = self.load
-            data = residual_word(self.config, values)
-            ctx.set(dut.residual_load.payload, {"bank": bank, "address": address, "data": data})
+            banks, address = some_banks(self.config, rng), self.config.residual_words - rng.randint(1, 4)
+            values = [[rng.randrange(-limit, limit) for _ in range(self.config.post)] for _ in banks]
+            self.load = banks, address, values
+            words = [residual_word(self.config, elements) for elements in values]
+            ctx.set(dut.residual_load.payload, load_of(self.config, banks, address, words))
         if self.store is None and plan.stores(cycle):
             self.store = (rng.randrange(self.config.strips), rng.randrange(self.config.residual_words))
             ctx.set(dut.residual_store.payload, dict(zip(("bank", "address"), self.store, strict=True)))
@@ -199,17 +208,19 @@ class ResidualTraffic:
         assert ctx.get(dut.residual_load.ready) == (cycle not in self.writes), where
         assert ctx.get(dut.residual_store.ready) == (cycle not in self.reads), where
         if cycle in self.expected:
-            assert ctx.get(dut.residual_stored) == self.expected[cycle], where
+            assert [ctx.get(word) for word in dut.residual_stored] == self.expected[cycle], where
         if self.store is not None and cycle not in self.reads:
             bank, address = self.store
-            self.expected[cycle + STORE_LATENCY] = residual_word(self.config, self.before[bank][address])
+            found = [residual_word(self.config, memory[address]) for memory in self.before]
+            self.expected[cycle + STORE_LATENCY] = [found[bank], *found[1:]]
             self.store = None
         if cycle in self.writes:
             for p, values in enumerate(self.writes[cycle].values):
                 self.before[p][self.writes[cycle].address] = values
         elif self.load is not None:
-            bank, address, values = self.load
-            self.before[bank][address] = self.after[bank][address] = values
+            banks, address, values = self.load
+            for bank, elements in zip(banks, values, strict=True):
+                self.before[bank][address] = self.after[bank][address] = elements
             self.load = None
 
     async def compare(self, ctx: SimulatorContext, dut: Any) -> None:
@@ -223,7 +234,7 @@ class ResidualTraffic:
                 )
                 if (read := address - STORE_LATENCY) >= 0:
                     expected = residual_word(self.config, self.after[bank][read])
-                    assert ctx.get(dut.residual_stored) == expected, f"residual memory {bank} word {read}"
+                    assert ctx.get(dut.residual_stored[0]) == expected, f"residual memory {bank} word {read}"
                 await ctx.tick()
 
 
@@ -254,8 +265,8 @@ def check(
         await ctx.tick()
         ctx.set(dut.clear, 0)
         pushed = 0
-        load: tuple[int, int, int] | None = None
-        expected_words: dict[int, int] = {}
+        load: tuple[list[int], int, list[list[int]]] | None = None
+        expected_words: dict[int, list[int]] = {}
         for cycle in range(end + STORE_LATENCY + 3):
             ctx.set(dut.now, cycle)
             ctx.set(dut.transfers_done, plan.transfers_done(cycle))
@@ -269,16 +280,15 @@ def check(
             if plan.stores(cycle):
                 bank, address = rng.randrange(config.strips), rng.randrange(config.activation_words)
                 ctx.set(dut.store.payload, {"bank": bank, "address": address})
-                expected_words[cycle + STORE_LATENCY] = word_of(before[bank][address])
+                expected_words[cycle + STORE_LATENCY] = [
+                    word_of(before[(bank + p) % config.strips][address]) for p in range(config.strips)
+                ]
             ctx.set(dut.store.valid, plan.stores(cycle))
             if load is None and plan.loads():
-                load = (
-                    rng.randrange(config.strips),
-                    config.activation_words - rng.randint(1, 4),
-                    rng.getrandbits(config.word_bits),
-                )
-                load = (*load[:2], word_of([code_of_digit(config, rng.randint(-1, 1)) for _ in range(config.lanes)]))
-                ctx.set(dut.load.payload, dict(zip(("bank", "address", "data"), load, strict=True)))
+                own = some_banks(config, rng)
+                codes = [[code_of_digit(config, rng.randint(-1, 1)) for _ in range(config.lanes)] for _ in own]
+                load = own, config.activation_words - rng.randint(1, 4), codes
+                ctx.set(dut.load.payload, load_of(config, own, load[1], [word_of(word) for word in codes]))
             ctx.set(dut.load.valid, load is not None)
 
             where = f"cycle {cycle}"
@@ -291,7 +301,7 @@ def check(
                 found = {name: ctx.get(dut.record[name]) for name in asdict(records[cycle])}
                 assert found == asdict(records[cycle]), where
             if cycle in expected_words:
-                assert ctx.get(dut.stored) == expected_words[cycle], where
+                assert [ctx.get(word) for word in dut.stored] == expected_words[cycle], where
             if offered and ctx.get(dut.descriptor.ready):
                 assert pushes[pushed] == cycle, where
                 pushed += 1
@@ -305,8 +315,9 @@ def check(
                 for p in range(config.strips):
                     before[p][write.address][write.first_lane : write.first_lane + config.post] = write.codes[p]
             elif load is not None:
-                bank, address, data = load
-                before[bank][address] = banks[bank][address] = [data >> 2 * lane & 3 for lane in range(config.lanes)]
+                own, address, codes = load
+                for bank, word in zip(own, codes, strict=True):
+                    before[bank][address], banks[bank][address] = list(word), list(word)
                 load = None
             await ctx.tick()
         assert pushed == len(plan.descriptors)
@@ -317,7 +328,7 @@ def check(
                 if address < config.activation_words:
                     ctx.set(dut.store.payload, {"bank": bank, "address": address})
                 if address >= STORE_LATENCY:
-                    word = ctx.get(dut.stored)
+                    word = ctx.get(dut.stored[0])
                     assert word == word_of(banks[bank][address - STORE_LATENCY]), (
                         f"bank {bank} word {address - STORE_LATENCY}"
                     )

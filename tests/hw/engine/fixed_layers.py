@@ -71,6 +71,7 @@ def random_fixed_layer(config: Config, rng: random.Random, *, max_steps: int, wo
         col_stride = -(-last // (config.lanes // config.post)) * digits + rng.randint(0, 1)
         row_stride = d.out_cols * col_stride + rng.randint(0, 2)
         residual = rng.random() < 0.7
+        after = residual and rng.random() < 0.5
         return dataclasses.replace(
             d,
             mode=mode,
@@ -83,7 +84,9 @@ def random_fixed_layer(config: Config, rng: random.Random, *, max_steps: int, wo
             weight_digits=1 if two_scale else d.weight_digits,
             no_array=int(rng.random() < 0.15),
             residual=int(residual),
-            residual_after=int(residual and rng.random() < 0.5),
+            residual_after=int(after),
+            residual_max=int(after and rng.random() < 0.5),
+            pool_carry=rng.randint(0, 1),
             residual_write=int(rng.random() < 0.6),
         )
 

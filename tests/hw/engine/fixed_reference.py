@@ -33,8 +33,10 @@ def window_words(config: Config, post: Post, group: int, chunk: int, oy: int, ox
     ]
 
 
-def share(config: Config, post: Post, parameters: Parameters, residual: int) -> int:
-    """What the residual adds behind the slopes."""
+def share(config: Config, d: Compute, post: Post, parameters: Parameters, residual: int) -> int:
+    """The residual's part behind the slopes."""
+    if d.residual_max:
+        return saturated(config, residual * parameters["r"])
     return saturated(config, (residual * parameters["r"] + half(post.shift)) >> post.shift)
 
 

@@ -256,15 +256,16 @@ def run(
                     total = 0
                     if d.residual:
                         addresses = window_words(config, post, step.group, k, step.oy, step.ox)
-                        total = sum(residual_source[p][address][channel] for address in addresses)
-                    found_share[c] = share(config, post, p_word, total) if d.residual_after else 0
+                        operand = [residual_source[p][address][channel] for address in addresses]
+                        total = max(operand) if d.residual_max else sum(operand)
+                    found_share[c] = share(config, d, post, p_word, total) if d.residual_after else 0
                     found_y[c] = slopes(config, d, post, p_word, (sums[p][c], second[p][c]), total)
                 values.append(found_y)
                 shares.append(found_share)
         if d.residual:
             base = issued + latency - AFFINE - 1
             outcome.residual_reads.update(base + k * cycles + j for k in range(chunks) for j in range(window))
-        if step.py == step.px == 0:
+        if step.py == step.px == 0 and not (d.pool_carry and step.ox > 0):
             pooled = values
         else:
             pooled = [[max(a, b) for a, b in zip(*pair, strict=True)] for pair in zip(pooled, values, strict=True)]
@@ -272,9 +273,10 @@ def run(
             outs = pooled
             if d.affine:
                 outs = [
-                    [clamped(post, a + b) for a, b in zip(*pair, strict=True)]
+                    [clamped(post, max(a, b) if d.residual_max else a + b) for a, b in zip(*pair, strict=True)]
                     for pair in zip(pooled, shares, strict=True)
                 ]
+            pooled = values  # what the next window begins with, if anything
             for k in range(chunks):
                 block, place = divmod(step.group * config.chunks + k, per_word)
                 channels = range(k * config.post, (k + 1) * config.post)

@@ -104,7 +104,7 @@ def test_bad_descriptors_stop_with_a_code_write_nothing_outside_and_clear_recove
             values = []
             for address in range(BASE.activation_words + STORE_LATENCY):
                 ctx.set(dut.store.payload, {"bank": bank, "address": min(address, BASE.activation_words - 1)})
-                values.append(ctx.get(dut.stored))
+                values.append(ctx.get(dut.stored[0]))
                 await ctx.tick()
             found.append(values[STORE_LATENCY:])
         ctx.set(dut.store.valid, 0)

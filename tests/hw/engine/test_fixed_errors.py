@@ -33,6 +33,10 @@ BAD_FIELDS: dict[str, dict[str, int]] = {
     "residual words of sums": {"affine": 0, "residual": 0, "mode": Mode.THRESHOLD, "out_digits": 1},
     "two scales without a second accumulator": {"two_scale": 1},
     "a residual behind, but none": {"residual": 0, "residual_after": 1},
+    "the largest residual, but in front": {"residual_max": 1},
+    "windows of sums that share a pixel": {
+        "affine": 0, "residual": 0, "residual_write": 0, "mode": Mode.THRESHOLD, "pool_carry": 1, "out_digits": 1,
+    },
     "more digits than numbers have": {"out_digits": CONFIG.value_digits + 1},
     "more digits than codes have": {"mode": Mode.THRESHOLD, "out_digits": CONFIG.code_digits + 1},
     "digits for nobody": {"mode": Mode.NONE},
@@ -106,7 +110,7 @@ def test_bad_descriptors_stop_with_a_code_and_write_nothing_outside() -> None:
                 ctx.set(dut.residual_store.payload, {"bank": bank, "address": min(address, CONFIG.residual_words - 1)})
                 read = address - STORE_LATENCY
                 if read >= 0 and read not in (10, 11, 29):
-                    assert ctx.get(dut.residual_stored) == residual_word(CONFIG, residuals[bank][read]), (bank, read)
+                    assert ctx.get(dut.residual_stored[0]) == residual_word(CONFIG, residuals[bank][read]), (bank, read)
                 await ctx.tick()
         await give(ctx, {})
         for _ in range(100):

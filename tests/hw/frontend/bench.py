@@ -8,12 +8,12 @@ from amaranth.sim import Simulator, SimulatorContext
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Descriptor, Opcode, Region, Transfer
-from setun_hw.external import activation_sharing, parameter_sharing, residual_sharing, transfer_beats, weight_sharing
+from setun_hw.external import map_sharing, map_word_bits, parameter_sharing, transfer_beats, weight_sharing
 from setun_hw.frontend.frontend import FrontEnd
 from setun_hw.packing import pack
 from setun_hw.timing import STORE_LATENCY
 from tests.hw.frontend.memory import Memory
-from tests.hw.frontend.reference import Reference, Surroundings, Trace
+from tests.hw.frontend.reference import ALL, Reference, Surroundings, Trace
 
 BASES = {Region.PROGRAM: 0x1000, Region.INPUT: 0x20000, Region.OUTPUT: 0x40000, Region.SCRATCH: 0x60000}
 LIST = 0xE80
@@ -90,7 +90,7 @@ class Bench:
         self.records: dict[int, list[int]] = {}
         self.groups_limit = 1 << 31
         self.now = 0
-        self._driven: dict[int, int] = {}
+        self._driven: dict[int, int | list[int]] = {}
         self._asked: list[tuple[int, int] | None] = [None] * STORE_LATENCY
         self._residuals_asked: list[tuple[int, int] | None] = [None] * STORE_LATENCY
 
@@ -109,7 +109,7 @@ class Bench:
         """One clock cycle."""
         dut, now = self.dut, self.now
 
-        def drive(signal: Any, value: int) -> None:
+        def drive(signal: Any, value: int | list[int]) -> None:
             if self._driven.get(id(signal)) != value:  # every change costs the simulator time
                 self._driven[id(signal)] = value
                 ctx.set(signal, value)
@@ -124,10 +124,12 @@ class Bench:
                 drive(dut.residual_load.ready, self.around("residual_write", now))
                 drive(dut.residual_store.ready, self.around("residual_read", now))
         place = self._asked.pop(0)
-        drive(dut.stored, self.banks[place] if place is not None else 0)
+        strips = self.config.strips
+        drive(dut.stored, [self.banks[(place[0] + p) % strips, place[1]] if place else 0 for p in range(strips)])
         if self.config.affine:
             place = self._residuals_asked.pop(0)
-            drive(dut.residual_stored, self.residuals[place] if place is not None else 0)
+            words = [self.residuals[p or place[0], place[1]] if place else 0 for p in range(strips)]
+            drive(dut.residual_stored, words)
             self._sample_residuals(ctx, now)
         self._sample(ctx, now)
         self.memory.observe(ctx.get)
@@ -138,7 +140,7 @@ class Bench:
         dut = self.dut
         if ctx.get(dut.load.valid) and ctx.get(dut.load.ready):
             p = dut.load.payload
-            self.written.append((now, Opcode.LOAD_ACTIVATIONS, ctx.get(p.bank), ctx.get(p.address), ctx.get(p.data)))
+            self.written.append((now, Opcode.LOAD_ACTIVATIONS, *self._loaded(ctx, p, self.config.word_bits)))
         if ctx.get(dut.parameter_write.enable):
             p = dut.parameter_write
             self.written.append((now, Opcode.LOAD_PARAMETERS, 0, ctx.get(p.address), ctx.get(p.data)))
@@ -157,11 +159,20 @@ class Bench:
         if ctx.get(dut.front.valid):
             self.records[ctx.get(dut.front.index)] = [ctx.get(getattr(dut.front, name)) for name in RECORD]
 
+    def _loaded(self, ctx: SimulatorContext, payload: Any, bits: int) -> tuple[int, int, int]:
+        """Bank, address and data of a word; ``ALL`` and all data of a line."""
+        banks, words = ctx.get(payload.banks), [ctx.get(word) for word in payload.words]
+        address = ctx.get(payload.address)
+        if banks.bit_count() == 1:
+            return banks.bit_length() - 1, address, words[banks.bit_length() - 1]
+        assert banks == (1 << self.config.strips) - 1
+        return ALL, address, sum(word << bits * p for p, word in enumerate(words))
+
     def _sample_residuals(self, ctx: SimulatorContext, now: int) -> None:
         load, store = self.dut.residual_load, self.dut.residual_store
         if ctx.get(load.valid) and ctx.get(load.ready):
             p = load.payload
-            self.written.append((now, Opcode.LOAD_RESIDUAL, ctx.get(p.bank), ctx.get(p.address), ctx.get(p.data)))
+            self.written.append((now, Opcode.LOAD_RESIDUAL, *self._loaded(ctx, p, self.config.residual_word_bits)))
         place = None
         if ctx.get(store.valid) and ctx.get(store.ready):
             place = (ctx.get(store.payload.bank), ctx.get(store.payload.address))
@@ -216,12 +227,14 @@ def packed_bytes(config: Config, words: int, seed: int) -> tuple[bytes, list[int
 
 def words_outside(config: Config, d: Transfer, data: bytes) -> list[int]:
     """The words of a transfer, cut from the bytes outside."""
+    residual, lines = d.opcode in (Opcode.LOAD_RESIDUAL, Opcode.STORE_RESIDUAL), bool(d.lines)
     sharing, bits = {
         Opcode.LOAD_WEIGHTS: (weight_sharing(config), config.weight_word_bits),
         Opcode.LOAD_PARAMETERS: (parameter_sharing(config), config.parameter_word_bits),
-        Opcode.LOAD_RESIDUAL: (residual_sharing(config), config.residual_word_bits),
-        Opcode.STORE_RESIDUAL: (residual_sharing(config), config.residual_word_bits),
-    }.get(d.opcode, (activation_sharing(config), config.word_bits))
+    }.get(
+        d.opcode,
+        (map_sharing(config, residual=residual, lines=lines), map_word_bits(config, residual=residual, lines=lines)),
+    )
     runs = [d.words] if d.opcode in (Opcode.LOAD_WEIGHTS, Opcode.LOAD_PARAMETERS) else [d.row_words] * d.rows
     size, at, result = config.axi_data_bits // 8, 0, []
     for run in runs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from setun_hw import timing
 from setun_hw.config import Config
 from setun_hw.descriptor import SIZE, Compute, Descriptor, End, Opcode, Post, Transfer
-from setun_hw.external import activation_sharing, parameter_sharing, residual_sharing, transfer_beats, weight_sharing
+from setun_hw.external import map_sharing, parameter_sharing, transfer_beats, weight_sharing
 
 #: a word written on chip: cycle, kind, bank, address, number in the transfer
 Write = tuple[int, Opcode, int, int]
@@ -40,6 +40,10 @@ class Trace:
     pushes: list[int] = field(default_factory=list)
     records: list[list[int] | None] = field(default_factory=list)
     end: int = 0
+
+
+#: stands for the bank of a line's words
+ALL = -1
 
 
 def first(start: int, holds: Callable[[int], bool]) -> int:
@@ -115,12 +119,11 @@ class Reference:
         ]
 
     def load(self, d: Transfer, t: int) -> tuple[int, int, int, int]:
+        residual = d.opcode == Opcode.LOAD_RESIDUAL
         sharing = {
-            Opcode.LOAD_WEIGHTS: weight_sharing,
-            Opcode.LOAD_PARAMETERS: parameter_sharing,
-            Opcode.LOAD_ACTIVATIONS: activation_sharing,
-            Opcode.LOAD_RESIDUAL: residual_sharing,
-        }[d.opcode](self.config)
+            Opcode.LOAD_WEIGHTS: weight_sharing(self.config),
+            Opcode.LOAD_PARAMETERS: parameter_sharing(self.config),
+        }.get(d.opcode, map_sharing(self.config, residual=residual, lines=bool(d.lines)))
         places = self.places(d)
         ports = {Opcode.LOAD_ACTIVATIONS: self.around.port, Opcode.LOAD_RESIDUAL: self.around.residual_write}
         port = ports.get(d.opcode, lambda _cycle: True)
@@ -148,6 +151,7 @@ class Reference:
                     word = first(ready, port)
                     wait_port += word - ready
                     bank, at, ends_row = places[done]
+                    bank = ALL if d.lines and self.config.strips > 1 else bank
                     self.trace.words_written.append((word, d.opcode, bank, at))
                     done += 1
                     if ends_row:
@@ -159,7 +163,7 @@ class Reference:
 
     def store(self, d: Transfer, t: int) -> tuple[int, int, int, int]:
         residual = d.opcode == Opcode.STORE_RESIDUAL
-        sharing = residual_sharing(self.config) if residual else activation_sharing(self.config)
+        sharing = map_sharing(self.config, residual=residual, lines=bool(d.lines))
         port = self.around.residual_read if residual else lambda _cycle: True
         entries: list[list[tuple[int, int]]] = [[]]
         for bank, address, ends_row in self.places(d):

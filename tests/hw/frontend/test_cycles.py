@@ -61,6 +61,10 @@ def feature_map(config: Config, opcode: Opcode, rows: int, row_words: int, strip
     )
 
 
+def lines(config: Config, opcode: Opcode, words: int, **fields: int) -> Transfer:
+    return feature_map(config, opcode, 1, words, 1, lines=1, **fields)
+
+
 def program(config: Config) -> list[Descriptor]:
     """Every kind of descriptor, and again behind one another."""
     strips, deep = config.strips, min(60, config.weight_words - 1)
@@ -78,6 +82,8 @@ def program(config: Config) -> list[Descriptor]:
         feature_map(config, Opcode.STORE_ACTIVATIONS, 1, 1, 1, base=0, offset=0x8000, region=Region.SCRATCH),
         feature_map(config, Opcode.LOAD_ACTIVATIONS, strips, 1, 1, base=511, offset=0x8000, region=Region.SCRATCH),
         load(config, Opcode.LOAD_WEIGHTS, 1, base=0, **offset, after=3),
+        lines(config, Opcode.LOAD_ACTIVATIONS, 21, base=33, offset=0xE000, region=Region.INPUT),
+        lines(config, Opcode.STORE_ACTIVATIONS, 19, base=31, offset=0xEF80, region=Region.SCRATCH),
         *(residuals(config) if config.affine else []),
         End(),
     ]
@@ -98,6 +104,8 @@ def residuals(config: Config) -> list[Descriptor]:
             config, Opcode.STORE_RESIDUAL, 1, 1, 1, base=config.residual_words - 1, offset=0xD000, region=Region.OUTPUT
         ),
         Compute(),
+        lines(config, Opcode.LOAD_RESIDUAL, 17, base=29, **outside),
+        lines(config, Opcode.STORE_RESIDUAL, 13, base=7, offset=0xC800, region=Region.OUTPUT),
     ]
 
 
@@ -176,12 +184,18 @@ def run_and_compare(
             words = bench.residuals if d.opcode == Opcode.STORE_RESIDUAL else bench.banks
             size = transfer_beats(config, d) * config.axi_data_bits // 8
             outside = bench.memory.bytes(BASES[Region(d.region)] + d.offset, size)
-            places = [
-                (r // d.strip_rows, d.base + r % d.strip_rows * d.row_words + k)
-                for r in range(d.rows)
-                for k in range(d.row_words)
-            ]
-            assert words_outside(config, d, outside) == [words[place] for place in places]
+            if d.lines:
+                bits = config.residual_word_bits if d.opcode == Opcode.STORE_RESIDUAL else config.word_bits
+                stored = [
+                    sum(words[p, d.base + k] << bits * p for p in range(config.strips)) for k in range(d.words)
+                ]
+            else:
+                stored = [
+                    words[r // d.strip_rows, d.base + r % d.strip_rows * d.row_words + k]
+                    for r in range(d.rows)
+                    for k in range(d.row_words)
+                ]
+            assert words_outside(config, d, outside) == stored
 
 
 @pytest.mark.parametrize("number", range(len(TIMINGS)))
