@@ -188,12 +188,12 @@ def test_a_curve_is_refused() -> None:
         find_lines(chain("Sigmoid"), np.array([20.0, -4.0]), np.array([21.0, 4.0]), 0.0, 1.0)
 
 
-@pytest.mark.parametrize("op", ["DynamicQuantizeLinear", "ReduceMax"])
+@pytest.mark.parametrize("op", ["DynamicQuantizeLinear", "ReduceMax", "ReduceMean"])
 def test_dynamic_quantisation_is_refused_with_the_reason(op: str, build: Build) -> None:
     nodes = [make_node("Gemm", ["x", "w"], ["s"])]
-    if op == "ReduceMax":
+    if op != "DynamicQuantizeLinear":
         nodes += [
-            make_node("Abs", ["s"], ["b"]), make_node("ReduceMax", ["b"], ["m"], name="top", keepdims=1, axes=[1]),
+            make_node("Abs", ["s"], ["b"]), make_node(op, ["b"], ["m"], name="top", keepdims=1, axes=[1]),
             make_node("Div", ["s", "m"], ["a"]),
         ]  # fmt: skip
     else:
@@ -202,6 +202,7 @@ def test_dynamic_quantisation_is_refused_with_the_reason(op: str, build: Build) 
             make_node("DequantizeLinear", ["q", "scale", "zero"], ["a"]),
         ]
     sentence = {
+        "ReduceMean": r"^ReduceMean 'top': only .*, not over features, as layer and RMS normalisation take it: ",
         "ReduceMax": r"^ReduceMax 'top': takes a maximum over all of its input, as dynamic quantisation does",
         "DynamicQuantizeLinear": r"^DynamicQuantizeLinear 'dynamic': its scale is computed from its input \(dynamic",
     }[op]

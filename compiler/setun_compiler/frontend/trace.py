@@ -303,7 +303,10 @@ class Tracer:
                 "accelerator needs static scales"
             )
         if node.op not in ("ReduceMean", "ReduceMax") or rank < 3 or sorted(axes) != list(range(2, rank)):
-            raise ModelError(f"{node}: only a mean or maximum over all rows and columns is supported")
+            raise ModelError(
+                f"{node}: only a mean or maximum over all rows and columns is supported, not over features, as layer "
+                "and RMS normalisation take it: their scale depends on the input, and the accelerator's are static"
+            )
         result = (self.pooling.average if node.op == "ReduceMean" else self.pooling.maximum)(node, tensor, None)
         if node.integer("keepdims", 1):
             return result
