@@ -25,6 +25,7 @@ def describe(program: Program) -> dict[str, Any]:
         "encoding": str(program.config.encoding),
         "source_hash": program.source_hash,
         "images": program.images,
+        "rounds": program.rounds,
         "input": {"name": program.input.name, "shape": list(program.input.shape)},
         "output": {"name": program.output.name, "shape": list(program.output.shape)},
         "descriptors": {"init": program.init_count, "run": program.run_count},

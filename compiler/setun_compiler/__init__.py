@@ -20,13 +20,14 @@ def compile_model(
     input_range: tuple[float, float] | None = None,
     calibration: ArrayLike | None = None,
     batch: bool = False,
+    rounds: int = 1,
     float_layers: Literal["quantise", "refuse"] = "quantise",
 ) -> Program:
     """Read an ONNX or QONNX file and compile it for one configuration.
 
     ``input_range`` and ``calibration`` (samples of the input, (samples, *shape of one)) tell the range of inputs that
-    the model leaves open, and samples give the ranges of real-valued tensors; with ``batch`` a run takes P images, one
-    in each strip. Layers with float weights are rounded to six trits, or refused.
+    the model leaves open, and samples give the ranges of real-valued tensors; with ``batch`` the strips take P images,
+    one each, and a run does that ``rounds`` times. Layers with float weights are rounded to six trits, or refused.
 
     Raises
     ------
@@ -44,4 +45,4 @@ def compile_model(
     )  # fmt: skip
     if samples is not None:
         check_calibration(samples, network.port.shape)
-    return compile_network(network, config, batch=batch)
+    return compile_network(network, config, batch=batch, rounds=rounds)

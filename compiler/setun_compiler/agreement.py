@@ -60,6 +60,7 @@ def compile_compared(
     *,
     input_range: tuple[float, float] | None = None,
     batch: bool = False,
+    rounds: int = 1,
     count: int = COMPARED,
 ) -> tuple[Program, Agreement]:
     """Like :func:`setun_compiler.compile_model` with ``samples`` as calibration data, and the network that was compiled
@@ -74,7 +75,7 @@ def compile_compared(
         path, input_range=input_range, calibration=samples, precision=Precision.of(config)
     )  # fmt: skip
     check_calibration(samples, network.port.shape)
-    program = compile_network(network, config, batch=batch)
+    program = compile_network(network, config, batch=batch, rounds=rounds)
     return program, compare(path, network, meanings, samples[:count], None if labels is None else labels[:count])
 
 

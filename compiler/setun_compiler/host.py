@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from setun_compiler.digits import from_codes, from_raw_planes, to_codes
-from setun_compiler.layout import pack_map, unpack_map
+from setun_compiler.layout import pack_lines, pack_map, unpack_map
 from setun_compiler.network import Floats, Integers
 from setun_compiler.program import InputPort, OutputPort, Program, Unfold
 from setun_hw.config import Encoding
@@ -46,9 +46,13 @@ def encode_integers(program: Program, integers: Integers) -> NDArray[np.uint8]:
     if port.unfold:  # pixels that no pooling window covers stay away
         maps = unfold(integers, port.unfold)[:, :, : port.map.rows, : port.map.cols]
     codes = code_table(port, config.encoding)[:, maps - port_range(port)[0]]
-    data = pack_map(codes, config.lanes, config.axi_data_bits)
-    runs = -(-len(data) // program.images)
-    regions = np.zeros((runs * program.images, port.map.size), np.uint8)
+    runs = -(-len(maps) // program.images)
+    if port.map.line_rows:
+        batch = program.images > program.rounds
+        data = pack_lines(codes, config.lanes, config.axi_data_bits, config.strips, port.map.line_rows, batch=batch)
+    else:
+        data = pack_map(codes, config.lanes, config.axi_data_bits)
+    regions = np.zeros((runs * program.input_bytes // port.map.size, port.map.size), np.uint8)
     regions[: len(data)] = data
     return regions.reshape(runs, program.input_bytes)
 

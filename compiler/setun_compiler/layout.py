@@ -4,6 +4,7 @@ Arrays hold *units* on their last axis: two-bit codes for activations and weight
 is little-endian: the first unit is the lowest of the first byte.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -64,12 +65,33 @@ def pack_map(codes: Codes, lanes: int, beat_bits: int) -> Units:
 
     ``codes`` is (digits, images, channels, rows, cols), most significant digit first; the result is (images, bytes).
     """
+    data = pack_codes(to_beats(_words(codes, lanes), beat_bits // 2))  # (images, rows, beats, bytes)
+    return data.reshape(len(data), prod(data.shape[1:]))
+
+
+def pack_lines(codes: Codes, lanes: int, beat_bits: int, strips: int, line_rows: int, *, batch: bool) -> Units:
+    """Feature maps as lines: the words of all banks at one address together, bank 0 lowest.
+
+    ``codes`` is as for :func:`pack_map`. A strip has ``line_rows`` rows and holds, with ``batch``, an image of its own;
+    the result is (runs, bytes).
+    """
+    words = _words(codes, lanes)  # (images, rows, words, lanes)
+    if batch:
+        words = pad_axis(pad_axis(words, 0, ceil_div(len(words), strips) * strips), 1, line_rows)
+    else:
+        words = pad_axis(words, 1, strips * line_rows)
+    banks = words.reshape(-1, strips, line_rows, *words.shape[2:])
+    lines = banks.transpose(0, 2, 3, 1, 4).reshape(len(banks), line_rows, words.shape[2], strips * lanes)
+    data = pack_codes(to_beats(lines, beat_bits // 2))
+    return data.reshape(len(data), prod(data.shape[1:]))
+
+
+def _words(codes: Codes, lanes: int) -> Codes:
+    """Words of feature maps, (images, rows, words of a row, lanes)."""
     digits, images, channels, rows, cols = codes.shape
     blocks = ceil_div(channels, lanes)
     padded = pad_axis(codes, 2, blocks * lanes).reshape(digits, images, blocks, lanes, rows, cols)
-    words = padded.transpose(1, 4, 5, 2, 0, 3).reshape(images, rows, cols * blocks * digits, lanes)
-    data = pack_codes(to_beats(words, beat_bits // 2))  # (images, rows, beats, bytes)
-    return data.reshape(images, rows * data.shape[2] * data.shape[3])
+    return padded.transpose(1, 4, 5, 2, 0, 3).reshape(images, rows, cols * blocks * digits, lanes)
 
 
 def unpack_map(data: Units, shape: tuple[int, int, int], digits: int, lanes: int, beat_bits: int) -> Codes:

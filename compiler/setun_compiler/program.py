@@ -36,7 +36,9 @@ class ExternalMap:
     offset: int  #: bytes from its region's base
     row_words: int
     row_bytes: int  #: whole beats
-    size: int  #: bytes of one image
+    size: int  #: bytes of one image; in lines those of a run
+    #: rows of a strip, if the map is in lines: the words of all banks at one address together, bank 0 lowest; else 0
+    line_rows: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,7 @@ class Program:
     init_count: int  #: descriptors, END included
     run_offset: int
     run_count: int
-    images: int  #: inputs a run takes: 1, or P in batch mode
+    images: int  #: inputs a run takes: ``rounds`` times 1, or P in batch mode
     input: InputPort
     output: OutputPort
     input_bytes: int  #: size of the INPUT region of one run
@@ -123,3 +125,4 @@ class Program:
     placements: tuple[Placement, ...]
     source_hash: str = ""
     notes: tuple[str, ...] = field(default=())
+    rounds: int = 1  #: times that a run goes through the network

@@ -73,17 +73,24 @@ def check_layers(program: Program) -> None:
 
 def _check_maps(program: Program) -> None:
     """Sizes that the host relies on when it allocates."""
+    together = program.images // max(1, program.rounds)
+    if together * program.rounds != program.images or together not in (1, program.config.strips):
+        raise RecordError(f"{program.rounds} rounds do not take {program.images} images")
     for name, port, total in (
         ("input", program.input, program.input_bytes),
         ("output", program.output, program.output_bytes),
     ):
         m = port.map
-        if min(m.channels, m.rows, m.cols, m.digits, m.row_bytes) < 1 or m.offset or m.size != m.rows * m.row_bytes:
+        rows, banks = (m.line_rows, program.config.strips) if m.line_rows else (m.rows, 1)
+        if min(m.channels, m.rows, m.cols, m.digits, m.row_bytes, rows) < 1 or m.offset or m.size != rows * m.row_bytes:
             raise RecordError(f"{name} map is inconsistent")
-        if program.images not in (1, program.config.strips) or total != program.images * m.size:
+        if total != program.rounds * (1 if m.line_rows else together) * m.size:
             raise RecordError(f"{name} region of {total} bytes does not fit {program.images} images of {m.size}")
+        if m.line_rows and (name == "output" or m.rows > rows * (1 if together > 1 else banks)):
+            raise RecordError(f"{name} map is inconsistent")
         blocks = -(-m.channels // program.config.lanes)
-        if m.row_words != m.cols * blocks * m.digits or m.row_bytes * 8 < m.row_words * program.config.word_bits:
+        word_bits = banks * program.config.word_bits
+        if m.row_words != m.cols * blocks * m.digits or m.row_bytes * 8 < m.row_words * word_bits:
             raise RecordError(f"{name} map is inconsistent")
         elements = math.prod(port.shape)
         if name == "input" and program.input.unfold:

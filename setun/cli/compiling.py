@@ -35,6 +35,12 @@ def compile_(
         ),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Give every strip an image of its own.")] = False,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds", metavar="N", min=1, help="Images (with --batch: batches) in a run, the next fetched meanwhile."
+        ),
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Compile an ONNX or QONNX file to a program.
@@ -58,18 +64,20 @@ def compile_(
     compared = None
     with working(f"compiling {model}"), replacing(output, model, calibration) as temporary:
         if calibration is None:
-            program = compile_model(model, chosen, input_range=input_range, batch=batch)
+            program = compile_model(model, chosen, input_range=input_range, batch=batch, rounds=rounds)
         else:
-            labels = labels or ("label" if "label" in array_names(calibration) else None)
-            truth = load_array(calibration, labels) if labels is not None else None
             samples = load_array(calibration, key)
+            truth = load_array(calibration, labels) if labels is not None else None
+            if labels is None and "label" in array_names(calibration):
+                found = load_array(calibration, "label")
+                truth = found if found.shape == samples.shape[:1] else None  # else nobody said that it is one each
             program, compared = compile_compared(
-                model, chosen, samples, truth, input_range=input_range, batch=batch
+                model, chosen, samples, truth, input_range=input_range, batch=batch, rounds=rounds
             )  # fmt: skip
         save(program, temporary)
     if json:
-        found = {"agreement": asdict(compared)} if compared is not None else {}
-        print_json({"program": str(output), **describe(program), **found})
+        agreed = {"agreement": asdict(compared)} if compared is not None else {}
+        print_json({"program": str(output), **describe(program), **agreed})
     else:
         text = f"{agreement_text(compared)}\n" if compared is not None else ""
         typer.echo(f"{describe_text(program)}\n{text}wrote {output}")

@@ -43,9 +43,9 @@ def check_meaning(network: Network, program: Program) -> None:
 
 
 @SLOW
-@given(network=networks(), config=configs(), batch=st.booleans())
-def test_program_means_what_the_network_means(network: Network, config: Config, batch: bool) -> None:
-    check_meaning(network, compile_network(network, config, batch=batch))
+@given(network=networks(), config=configs(), batch=st.booleans(), rounds=st.sampled_from([1, 1, 2, 3]))
+def test_program_means_what_the_network_means(network: Network, config: Config, batch: bool, rounds: int) -> None:
+    check_meaning(network, compile_network(network, config, batch=batch, rounds=rounds))
 
 
 @SLOW
@@ -61,11 +61,15 @@ def test_streamed_weights_and_parameters_arrive_in_time(network: Network, config
 
 
 @SLOW
-@given(network=networks(branches=True), config=configs(), share=st.sampled_from([0.3, 0.5, 0.7, 0.9]))
-def test_feature_maps_that_do_not_fit_spill(network: Network, config: Config, share: float) -> None:
+@given(
+    network=networks(branches=True), config=configs(), share=st.sampled_from([0.3, 0.5, 0.7, 0.9]),
+    rounds=st.sampled_from([1, 2]),
+)
+def test_feature_maps_that_do_not_fit_spill(network: Network, config: Config, share: float, rounds: int) -> None:
     peak = max(max(d.in_end, d.out_end) for d in compute_of(compile_network(network, config)))
     try:
-        program = compile_network(network, config.replace(activation_words=max(2, int(peak * share))))
+        tight = config.replace(activation_words=max(2, int(peak * share)))
+        program = compile_network(network, tight, rounds=rounds)
     except CompileError:
         assume(False)
         raise

@@ -59,10 +59,12 @@ CONFIG = Config(name="test", rows=16, lanes=16, strips=4, post=16)
 def test_pooled_maps_keep_every_strip_busy() -> None:
     """32, 16, 8 and 4 rows over four strips: 8, 4, 2 and 1 rows each, all multipliers used in every step."""
     program = conv_chain(32, [16, 16, 32, 64, 64], {0, 1, 2}, CONFIG)
-    assert [d.in_strip_rows for d in computes(program)] == [8, 4, 2, 1]
-    assert [d.out_rows for d in computes(program)] == [4, 2, 1, 1]
-    for layer, d in zip(program.layers, computes(program), strict=True):
-        assert layer.digit_macs == steps(d) * CONFIG.multipliers
+    run = descriptors(program)[1]
+    for layer, height, rows in zip(program.layers, [8, 4, 2, 1], [4, 2, 1, 1], strict=True):
+        own = [d for k in layer.descriptors if isinstance(d := run[k], Compute)]
+        assert {d.in_strip_rows for d in own} == {height}
+        assert sum(d.out_rows for d in own) == rows
+        assert layer.digit_macs == sum(steps(d) for d in own) * CONFIG.multipliers
 
 
 def test_rows_that_do_not_divide_leave_the_last_strip_short() -> None:
@@ -92,6 +94,7 @@ def test_dense_layer_reads_all_strips_and_writes_strip_0() -> None:
 @given(network=networks(), config=configs(), batch=st.booleans())
 def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool) -> None:
     program = compile_network(network, config, batch=batch)
+    run = descriptors(program)[1]
     for d in computes(program):
         rows = d.in_full_strips * d.in_strip_rows + d.in_last_rows
         assert d.pad_top <= d.in_strip_rows
@@ -100,13 +103,15 @@ def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool
         assert d.out_rows == 1 or d.row_step <= d.in_strip_rows
         assert d.batch == batch
         if not batch and d.in_strip_rows != d.row_step * d.out_rows:
-            target = next(
-                layer for layer in program.layers if d in [descriptors(program)[1][k] for k in layer.descriptors]
-            )
-            assert target.out_shape[1] == d.out_rows, "the whole output lies in strip 0"
+            target = next(layer for layer in program.layers if d in [run[k] for k in layer.descriptors])
+            pieces = [c for k in target.descriptors if isinstance(c := run[k], Compute)]
+            made = sum(c.out_rows for c in pieces if c.parameter_base == d.parameter_base)
+            assert made in (d.in_strip_rows // d.row_step, target.out_shape[1]), "all rows, or the whole in strip 0"
         assert rows <= config.strips * d.in_strip_rows
-    loads = [d for d in descriptors(program)[1] if d.opcode is Opcode.LOAD_ACTIVATIONS]
-    assert len(loads) == 1
+    loads = [d for d in run if d.opcode is Opcode.LOAD_ACTIVATIONS]
+    rows = program.input.map.line_rows or program.images * program.input.map.rows
+    assert sum(d.words for d in loads) == rows * program.input.map.row_words, "every word is fetched once"
+    assert {bool(d.lines) for d in loads} == {program.input.map.line_rows > 0}
 
 
 def test_map_that_does_not_fit_is_refused_with_the_words_it_takes() -> None:

@@ -141,7 +141,10 @@ def set_at(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
     [
         (set_at("name", value=3), r"program\.name must be str"),
         (set_at("images", value=True), r"program\.images must be int"),
-        (set_at("images", value=7), r"input region of \d+ bytes does not fit 7 images of \d+"),
+        (set_at("images", value=7), r"1 rounds do not take 7 images"),
+        (set_at("rounds", value=0), r"0 rounds do not take 1 images"),
+        (set_at("input", "map", "line_rows", value=1), r"input map is inconsistent"),
+        (set_at("input", "map", "line_rows", value=-3), r"input map is inconsistent"),
         (set_at("extra", value=1), r"program\.extra is unknown"),
         (set_at("layers", 0, "macs", value="9"), r"program\.layers\[0\]\.macs must be int"),
         (set_at("layers", 0, "in_shape", value=[1, 2]), r"program\.layers\[0\]\.in_shape must have 3 elements"),

@@ -15,12 +15,11 @@ from tests.compiler.small_network import network
 CONFIG = Config(name="test", rows=4, lanes=4, strips=2, post=2, accumulator_bits=16, axi_data_bits=32)
 
 
-def program(config: Config = CONFIG, batch: bool = False, **port: object) -> Program:
+def program(config: Config = CONFIG, batch: bool = False, rounds: int = 1, **port: object) -> Program:
     """A 1 x 1 convolution of 3 x 2 maps of two channels with values -4..4 (two trits)."""
     fields = {"scale": 0.5, **port}
-    return compile_network(
-        network(np.ones((1, 2, 1, 1), int), (2, 3, 2), low=-4, high=4, port=fields), config, batch=batch
-    )
+    net = network(np.ones((1, 2, 1, 1), int), (2, 3, 2), low=-4, high=4, port=fields)
+    return compile_network(net, config, batch=batch, rounds=rounds)
 
 
 def test_bytes_of_a_small_map_by_hand() -> None:
@@ -28,10 +27,33 @@ def test_bytes_of_a_small_map_by_hand() -> None:
     samples = np.zeros((1, 2, 3, 2))
     samples[0, :, 0, 0] = 0.5, -2.0  # 1 = (0, 1), -4 = (-1, -1)
     samples[0, :, 0, 1] = 1.5, 0.0  # 3 = (1, 0)
-    region = host.encode(program(), samples)
+    region = host.encode(program(CONFIG.replace(strips=1)), samples)
     assert region.shape == (1, 12)
     assert region[0, :4].tolist() == [0b1000, 0b1001, 0b0001, 0]
     assert not region[0, 4:].any()
+
+
+def test_lines_of_a_small_map_by_hand() -> None:
+    """Strips of two rows: row 0 of the map and row 2 share lines, then row 1 and the row beyond, which is empty."""
+    samples = np.zeros((1, 2, 3, 2))
+    samples[0, :, 0, 0] = 0.5, -2.0  # as above
+    samples[0, :, 2, 0] = 1.5, 0.0
+    compiled = program()
+    assert compiled.input.map.line_rows == 2
+    region = host.encode(compiled, samples)
+    assert region.shape == (1, 16)
+    assert region[0, :4].tolist() == [0b1000, 0b0001, 0b1001, 0]  # plane 0 of both rows, then plane 1
+    assert not region[0, 4:].any()
+
+
+def test_rounds_follow_each_other() -> None:
+    images = np.arange(3 * 12).reshape(3, 2, 3, 2) % 9 / 2 - 2
+    one, two = program(), program(rounds=2)
+    assert (two.images, two.rounds) == (2, 2)
+    found = host.encode(two, images)
+    assert found.shape == (2, 32)
+    np.testing.assert_array_equal(found.reshape(4, 16)[:3], host.encode(one, images))
+    assert not found[1, 16:].any()
 
 
 def test_halves_round_to_even_and_zero_moves() -> None:
@@ -83,16 +105,18 @@ def test_bad_samples_are_refused(samples: np.ndarray, text: str) -> None:
 
 
 def test_no_image_takes_no_run() -> None:
-    assert host.encode(program(), np.zeros((0, 2, 3, 2))).shape == (0, 12)
+    assert host.encode(program(), np.zeros((0, 2, 3, 2))).shape == (0, 16)
 
 
 def test_batch_fills_the_last_run_with_zeros() -> None:
     compiled = program(batch=True)
     regions = host.encode(compiled, np.full((3, 2, 3, 2), 0.5))
     assert regions.shape == (2, 24)
-    np.testing.assert_array_equal(regions[1, :12], regions[0, :12])
-    assert regions[1, :12].any()
-    assert not regions[1, 12:].any()
+    lines = regions.reshape(2, 12, 2)  # a word of each image in turn
+    np.testing.assert_array_equal(lines[1, :, 0], lines[0, :, 0])
+    np.testing.assert_array_equal(lines[0, :, 1], lines[0, :, 0])
+    assert lines[1, :, 0].any()
+    assert not lines[1, :, 1].any()
 
 
 def test_unfolded_patches_by_hand() -> None:

@@ -33,17 +33,20 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def compile_network(network: Network, config: Config, *, batch: bool = False) -> Program:
+def compile_network(network: Network, config: Config, *, batch: bool = False, rounds: int = 1) -> Program:
     """Lower an integer network to a program for one configuration.
 
-    With ``batch`` a run takes P images, one in each strip; otherwise one image is spread over the strips.
+    With ``batch`` the strips take P images, one each; otherwise one image is spread over them. A run does that
+    ``rounds`` times, and fetches the next input while it computes.
 
     Raises
     ------
     CompileError
         When the configuration cannot run the network, naming the layer and what it needs.
     """
-    plan = Plan(network=network, config=config, batch=batch)
+    if rounds < 1:
+        raise CompileError(f"rounds must be at least 1, not {rounds}")
+    plan = Plan(network=network, config=config, batch=batch, rounds=rounds)
     for step in PASSES:
         plan = step(plan)
     external = place_scratch(plan)
@@ -54,7 +57,6 @@ def compile_network(network: Network, config: Config, *, batch: bool = False) ->
 
 def _program(plan: Plan, external: External, emitted: Emitted) -> Program:
     network = plan.network
-    inside, outside = external.maps[plan.input], external.maps[plan.output]
     return Program(
         name=network.name,
         config=plan.config,
@@ -63,11 +65,12 @@ def _program(plan: Plan, external: External, emitted: Emitted) -> Program:
         init_count=emitted.init_count,
         run_offset=emitted.init_count * SIZE,
         run_count=emitted.run_count,
-        images=plan.images,
+        images=plan.rounds * plan.images,
+        rounds=plan.rounds,
         input=_input_port(plan, external),
         output=_output_port(plan, external),
-        input_bytes=plan.images * inside.size,
-        output_bytes=plan.images * outside.size,
+        input_bytes=plan.rounds * external.round_bytes(plan, plan.input),
+        output_bytes=plan.rounds * external.round_bytes(plan, plan.output),
         scratch_bytes=external.scratch_bytes,
         layers=_layer_records(plan, emitted),
         placements=emitted.placements,

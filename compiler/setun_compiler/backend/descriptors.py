@@ -92,6 +92,7 @@ def _output(plan: Plan, step: Run, op: Op, segment: Segment) -> dict[str, Any]:
         return {"out_row_stride": 0, "out_col_stride": 0}
     target = plan.tensors[op.target]
     block, row, col = op.at
+    row += step.out_first
     block += segment.first_group * plan.config.rows // plan.config.lanes
     return {
         "out_base": write.base + row * target.row_words + col * target.col_words + block * target.digits,
@@ -129,7 +130,7 @@ def _operand(plan: Plan, step: Run, op: Op, first: int) -> dict[str, Any]:
         return {}
     tensor = plan.tensors[op.operand.source]
     return {
-        "res_base": read.base,
+        "res_base": read.base + step.out_first * op.operand.row_step * tensor.row_words,
         "res_end": read.base + read.words,
         "res_rows": op.operand.rows,
         "res_cols": op.operand.cols,
@@ -148,7 +149,7 @@ def _fixed(plan: Plan, step: Run, op: Op, first: int) -> dict[str, Any]:
         return {}
     tensor = plan.tensors[op.fixed]
     return {
-        "res_out_base": write.base + first,
+        "res_out_base": write.base + step.out_first * tensor.row_words + first,
         "res_out_end": write.base + write.words,
         "res_out_row_stride": tensor.row_words,
         "res_out_col_stride": tensor.col_words,

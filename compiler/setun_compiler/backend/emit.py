@@ -8,6 +8,7 @@ from setun_compiler.backend.descriptors import compute_descriptor, post_descript
 from setun_compiler.backend.hazards import Memory
 from setun_compiler.backend.pieces import Data, Key, make_pieces, with_beats
 from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Plan, Run, run_buffers
+from setun_compiler.backend.rounds import sequence
 from setun_compiler.backend.scratch import External
 from setun_compiler.backend.stream import Slot, Streamer
 from setun_compiler.digits import to_codes
@@ -40,14 +41,15 @@ def emit(plan: Plan, external: External) -> Emitted:
     """
     data = Data()
     emitter = Emitter(plan, external, data)
-    runs = [step for step in plan.steps if isinstance(step, Run)]
+    turns = sequence(plan)
+    runs = [step for _, step in turns if isinstance(step, Run)]
     prepared = emitter.prepare(runs[0])
     done = 0
-    for step in plan.steps:
+    for number, step in turns:
         if isinstance(step, Fetch):
-            emitter.fetch(step)
+            emitter.fetch(step, number)
         elif isinstance(step, Keep):
-            emitter.keep(step)
+            emitter.keep(step, number)
         else:
             emitter.compute(step, *prepared)
             done += 1
@@ -89,54 +91,62 @@ class Emitter:
         self._weight_streamer = Streamer(self._weights, self.pieces.weight_words, config.weight_words)
         self._parameter_streamer = Streamer(self._parameters, self.pieces.parameter_words, config.parameter_words)
         self._buffers: dict[Buffer, list[int]] = {}
+        self._blanks: dict[Buffer, int] = {}
         self._streamed: list[Placement] = []
 
     # -- feature maps ---------------------------------------------------------------------------
-    def fetch(self, step: Fetch) -> None:
+    def fetch(self, step: Fetch, number: int) -> None:
         """Bring (a band of) a feature map on chip."""
         self._transfers += 1
         buffer = step.buffer
         after = self._memory(buffer).load(buffer.base, buffer.base + buffer.words, self._transfers)
         opcode = Opcode.LOAD_RESIDUAL if self.plan.tensors[buffer.tensor].residual else Opcode.LOAD_ACTIVATIONS
-        self._move(opcode, buffer, after, self._blank(buffer) if step.blank else None)
+        self._move(opcode, buffer, after, number, self._blank(buffer) if step.blank else None, step.lines)
 
-    def keep(self, step: Keep) -> None:
+    def keep(self, step: Keep, number: int) -> None:
         """Take (a band of) a feature map off chip."""
         self._transfers += 1
         buffer = step.buffer
         after = self._memory(buffer).store(buffer.base, buffer.base + buffer.words, self._transfers)
         opcode = Opcode.STORE_RESIDUAL if self.plan.tensors[buffer.tensor].residual else Opcode.STORE_ACTIVATIONS
-        self._move(opcode, buffer, after, None)
+        self._move(opcode, buffer, after, number)
 
     def _memory(self, buffer: Buffer) -> Memory:
         return self._residuals if self.plan.tensors[buffer.tensor].residual else self._banks
 
     def _blank(self, buffer: Buffer) -> int:
-        """Store zeros for a buffer in the image and return where they begin."""
+        """Store zeros for a buffer in the image, once for all rounds, and return where they begin."""
+        if buffer in self._blanks:
+            return self._blanks[buffer]
         tensor, config = self.plan.tensors[buffer.tensor], self.plan.config
         zeros = np.full((1, tensor.channels, buffer.rows, tensor.cols), -tensor.shift)
         codes = to_codes(zeros, tensor.digits, config.encoding)
         image = pack_map(codes, config.lanes, config.axi_data_bits)
-        return self._data.append(np.tile(image, (self.plan.images, 1)).ravel())
+        return self._blanks.setdefault(buffer, self._data.append(np.tile(image, (self.plan.images, 1)).ravel()))
 
-    def _move(self, opcode: Opcode, buffer: Buffer, after: int, blank: int | None) -> None:
+    def _move(
+        self, opcode: Opcode, buffer: Buffer, after: int, number: int, blank: int | None = None, lines: bool = False
+    ) -> None:
         tensor = self.plan.tensors[buffer.tensor]
-        rows = self.plan.images * buffer.rows
+        rows = 1 if lines else self.plan.images * buffer.rows
+        row_words = buffer.words if lines else tensor.row_words
         owner, region = None, Region.PROGRAM
         if blank is None:
             outside = self.external.maps[buffer.tensor]
             region, offset = self.external.regions[buffer.tensor], outside.offset + buffer.first_row * outside.row_bytes
         else:
             offset = blank
-        if region not in (Region.INPUT, Region.OUTPUT):
+        if region in (Region.INPUT, Region.OUTPUT):
+            offset += number * self.external.round_bytes(self.plan, buffer.tensor)
+        else:
             named = [k for k, op in enumerate(self.plan.ops) if buffer.tensor in (*op.reads, *op.writes)]
             owner = named[-1] if opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL) else named[0]
         self._touch(buffer)
         try:
             transfer = Transfer(
-                opcode=opcode, after=after, region=region, words=rows * tensor.row_words, base=buffer.base, rows=rows,
-                offset=offset, row_words=tensor.row_words,
-                strip_rows=tensor.rows if self.plan.batch else buffer.strip_rows,
+                opcode=opcode, after=after, region=region, words=rows * row_words, base=buffer.base, rows=rows,
+                offset=offset, row_words=row_words, lines=int(lines),
+                strip_rows=1 if lines else tensor.rows if self.plan.batch else buffer.strip_rows,
             )  # fmt: skip
         except DescriptorError as error:
             raise CompileError(f"feature {buffer.tensor!r}: {error}") from None
@@ -175,9 +185,11 @@ class Emitter:
         piece, last = self.pieces.weights[key], self._groups + groups
         parameters_end = parameters.base + self.pieces.parameters[key].words
         needs = [self._parameters.read(parameters.base, parameters_end, last)]
-        for buffer in (step.source, step.operand):
+        for buffer, rows in ((step.source, step.read), (step.operand, ())):
             if buffer is not None:
-                needs.append(self._memory(buffer).read(buffer.base, buffer.base + buffer.words, last))
+                held, words = self._memory(buffer), self.plan.tensors[buffer.tensor].row_words
+                for first, end in rows or ((0, buffer.words // words),):
+                    needs.append(held.read(buffer.base + first * words, buffer.base + end * words, last))
         for buffer in (step.target, step.fixed):
             if buffer is not None:
                 needs.append(self._memory(buffer).write(buffer.base, buffer.base + buffer.words, last))

@@ -53,9 +53,10 @@ class Tensor:
         """How its words share out over beats."""
         return map_sharing(config, residual=self.residual)
 
-    def row_bytes(self, config: Config) -> int:
-        """Bytes of a row in external memory, whole beats."""
-        return self.sharing(config).run(self.row_words) * config.axi_data_bits // 8
+    def row_bytes(self, config: Config, *, lines: bool = False) -> int:
+        """Bytes of a row (of a row of lines) in external memory, whole beats."""
+        sharing = map_sharing(config, residual=self.residual, lines=lines)
+        return sharing.run(self.row_words) * config.axi_data_bits // 8
 
     def row_cycles(self, config: Config) -> int:
         """Cycles to move a row: a beat or a word each, whichever are more."""
@@ -191,6 +192,10 @@ class Op:
             total += (segment.groups - ends) * max(steps, each * drain) + ends * max(steps, last * drain)
         return self.pool.rows * self.pool.cols * total
 
+    def words_per_pixel(self, tensors: "Tensors", config: Config) -> int:
+        """Cycles in which words of one output pixel go to the banks, all channel groups."""
+        return tensors[self.target].digits * ceil_div(self.channels, config.post) if self.target is not None else 0
+
     def ideal_steps(self, tensors: "Tensors") -> int:
         """Steps of one output pixel, all channel groups, if nothing ever waits."""
         pooled = self.pool.rows * self.pool.cols
@@ -226,6 +231,7 @@ class Fetch:
 
     buffer: Buffer
     blank: bool = False
+    lines: bool = False  #: the words of all banks at once: the buffer's rows are rows of every strip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,8 +252,11 @@ class Run:
     operand: Buffer | None = None
     fixed: Buffer | None = None
     out_rows: int  #: of each strip
+    out_first: int = 0  #: row of each strip where they begin
     row_step: int
     pad_top: int
+    #: rows of the source's strips it depends on, as (first, end), where these are not all of them
+    read: tuple[tuple[int, int], ...] = ()
 
 
 Step = Fetch | Keep | Run
@@ -262,6 +271,7 @@ class Plan:
     network: Network
     config: Config
     batch: bool
+    rounds: int = 1  #: times that a run goes through the network
     tensors: Tensors = field(default_factory=dict)
     ops: tuple[Op, ...] = ()
     unfold: Unfold | None = None
@@ -270,7 +280,7 @@ class Plan:
 
     @property
     def images(self) -> int:
-        """Inputs of one run."""
+        """Inputs of one round."""
         return self.config.strips if self.batch else 1
 
     @property

@@ -7,9 +7,11 @@ pieces of its output rows, each computed from the input rows it depends on.
 
 from dataclasses import dataclass
 
+from setun_compiler.backend.arrive import arrive
 from setun_compiler.backend.bands import banded_stage
 from setun_compiler.backend.place import Interval, place
-from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Op, Plan, Run, Step, Tensor
+from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Op, Plan, Step, Tensor
+from setun_compiler.backend.runs import runs
 from setun_compiler.backend.strips import Strips, strip_heights
 from setun_compiler.layout import ceil_div
 
@@ -58,18 +60,21 @@ def plan_stages(plan: Plan) -> Plan:
 def whole_stage(plan: Plan, first: int, end: int) -> Stage | None:
     """Ops ``first`` .. ``end - 1`` with all their features on chip; None if they do not fit."""
     for strips in strip_heights(plan.ops[first:end], plan.tensors, plan.config, plan.batch):
-        buffers = _placed(plan, first, end, strips)
+        buffers = _placed(plan, first, end, strips, plan.rounds > 1) or _placed(plan, first, end, strips, False)
         if buffers is not None:
             return _stage(plan, first, end, strips, buffers)
     return None
 
 
-def _placed(plan: Plan, first: int, end: int, strips: Strips) -> dict[str, Buffer] | None:
-    """A place for every feature while it is needed; None if there is none."""
+def _placed(plan: Plan, first: int, end: int, strips: Strips, apart: bool) -> dict[str, Buffer] | None:
+    """A place for every feature while it is needed (``apart``: none shares that of the input or the output); None if
+    there is none."""
     ops, heights = plan.ops[first:end], strips.heights
     lives = {name: [k for k, op in enumerate(ops) if name in (*op.reads, *op.writes)] for name in heights}
     for name in _leaving(plan, first, end):
         lives[name].append(len(ops))
+    for name in {plan.input, plan.output} & heights.keys() if apart else ():
+        lives[name] += [0, len(ops)]
     shared = _in_place(ops, heights, plan.tensors, lives)
     bases: dict[str, int] = {}
     for residual, capacity in ((False, plan.config.activation_words), (True, plan.config.residual_words)):
@@ -126,39 +131,27 @@ def _stage(plan: Plan, first: int, end: int, strips: Strips, buffers: dict[str, 
     cycles = 0.0
     present: set[str] = set()
     for index in range(first, end):
-        op = plan.ops[index]
+        op, rows = plan.ops[index], strips.out_rows[index - first]
+        arrives = op.source == plan.input and plan.input not in present
         for name in (*op.reads, *op.writes):
             fetch = first_fetch(plan, index, name) if name not in present else None
+            if arrives and name == plan.input:
+                fetch = None
             if fetch is not None:
                 steps.append(Fetch(buffer=buffers[name], blank=fetch.blank))
                 cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
             present.add(name)
-        rows = strips.out_rows[index - first]
+        if arrives:
+            found, taken = arrive(plan, index, end, buffers, rows)
+            steps += found
+            cycles += taken
+            continue
         steps += runs(op, index, buffers, rows)
         cycles += rows * op.cols * op.cycles_per_pixel(plan.tensors, plan.config)
     for name in _leaving(plan, first, end):
         steps.append(Keep(buffer=buffers[name]))
         cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
     return Stage(steps=tuple(steps), cycles=cycles)
-
-
-def runs(op: Op, index: int, buffers: dict[str, Buffer], rows: int) -> list[Step]:
-    """One Run for each segment of an op."""
-    source = buffers[op.source] if op.source is not None else None
-    step = op.row_step
-    if rows == 1 and source is not None:
-        # a single output row never advances; this keeps in_strip_rows = row_step * out_rows where the field allows it
-        step = source.strip_rows if source.strip_rows < 256 else 1
-    return [
-        Run(
-            op=index, segment=segment, source=source,
-            target=buffers[op.target] if op.target is not None else None,
-            operand=buffers[op.operand.source] if op.operand is not None else None,
-            fixed=buffers[op.fixed] if op.fixed is not None else None,
-            out_rows=rows, row_step=step, pad_top=op.pad_top,
-        )
-        for segment in range(len(op.segments))
-    ]  # fmt: skip
 
 
 def _does_not_fit(plan: Plan, op: Op) -> str:

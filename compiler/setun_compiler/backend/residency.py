@@ -44,14 +44,19 @@ def _gain_most(plan: Plan, sizes: list[int], alike: tuple[int, ...]) -> frozense
     """Ops in the order of what streaming them would cost: cycles that computing does not hide, then traffic."""
     firsts = sorted(set(alike))
     groups = [max(op.group_words(segment) for segment in op.segments) for op in plan.ops]
-    rings = [min(size, 2 * group) for size, group in zip(sizes, groups, strict=True)]
-    gains = [0.0] * len(sizes)
+    exposed, loading = [0.0] * len(sizes), [0.0] * len(sizes)
     for k, first in enumerate(alike):
-        gains[first] += _exposed(plan, k, sizes[first]) / max(1, sizes[first])
+        exposed[first] += _exposed(plan, k, sizes[first])
+        loading[first] += weight_sharing(plan.config).run(sizes[first])
+    # what loading delays gains by every word of it that comes while the op before computes; others need two groups
+    rings = [size if late else min(size, 2 * group) for size, group, late in zip(sizes, groups, exposed, strict=True)]
+    gains = [(exposed[k], loading[k]) for k in range(len(sizes))]
     resident: set[int] = set()
     taken = 0
-    for k in sorted(firsts, key=lambda k: -gains[k]):
+    for k in sorted(firsts, key=lambda k: [-gain / max(1, sizes[k]) for gain in gains[k]]):
         ring = max((rings[other] for other in firsts if other != k and other not in resident), default=0)
+        if exposed[k]:  # a delay less is worth more than one that is shorter
+            ring = min(ring, 2 * max(groups))
         if taken + sizes[k] + ring <= plan.config.weight_words:
             resident.add(k)
             taken += sizes[k]
@@ -59,9 +64,9 @@ def _gain_most(plan: Plan, sizes: list[int], alike: tuple[int, ...]) -> frozense
 
 
 def _exposed(plan: Plan, index: int, words: int) -> float:
-    """Cycles of loading an op that its own computing does not hide, and a little for each beat saved."""
+    """Cycles of loading an op that its own computing does not hide."""
     op = plan.ops[index]
     rows = sum(step.out_rows for step in plan.steps if isinstance(step, Run) and step.op == index and not step.segment)
     computing = rows * op.cols * op.cycles_per_pixel(plan.tensors, plan.config)
     loading = weight_sharing(plan.config).run(words)
-    return max(0, loading - computing) + 1e-3 * loading
+    return max(0, loading - computing)

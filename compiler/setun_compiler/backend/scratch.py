@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from setun_compiler.backend.place import Interval, place
-from setun_compiler.backend.plan import CompileError, Keep, Plan, Run, run_buffers
+from setun_compiler.backend.plan import CompileError, Fetch, Keep, Plan, Run, run_buffers
 from setun_compiler.program import ExternalMap
 from setun_hw.descriptor import Region
 
@@ -15,6 +15,11 @@ class External:
     regions: dict[str, Region]
     maps: dict[str, ExternalMap]
     scratch_bytes: int
+
+    def round_bytes(self, plan: Plan, name: str) -> int:
+        """Bytes of the input or output of one round."""
+        outside = self.maps[name]
+        return outside.size if outside.line_rows else plan.images * outside.size
 
 
 def place_scratch(plan: Plan) -> External:
@@ -46,10 +51,13 @@ def place_scratch(plan: Plan) -> External:
     maps = {}
     for name in regions:
         tensor = plan.tensors[name]
-        row_bytes = tensor.row_bytes(plan.config)
+        fetches = [step for step in plan.steps if isinstance(step, Fetch) and step.buffer.tensor == name]
+        lines = sum(step.buffer.strip_rows for step in fetches if step.lines)
+        row_bytes = tensor.row_bytes(plan.config, lines=lines > 0)
         maps[name] = ExternalMap(
             channels=tensor.channels, rows=tensor.rows, cols=tensor.cols, digits=tensor.digits,
-            offset=offsets.get(name, 0), row_words=tensor.row_words, row_bytes=row_bytes, size=tensor.rows * row_bytes,
+            offset=offsets.get(name, 0), row_words=tensor.row_words, row_bytes=row_bytes,
+            size=(lines or tensor.rows) * row_bytes, line_rows=lines,
         )  # fmt: skip
     return External(
         regions=regions,
