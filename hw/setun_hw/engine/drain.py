@@ -59,6 +59,7 @@ class DrainControl(wiring.Component):
     descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``
     accumulates : ``In(STEP_LAYOUT)``    the step added in this cycle
+    fetches : ``Out(1)``                 stage *fetch*: a chunk is there
     parameter_address, fetch_chunk : ``Out``   stage *fetch*: parameter word and pooling word to read
     pool : ``Out(pool_layout(config))``  stage *pool*, the cycle after
     pool_step : ``Out(STEP_LAYOUT)``     stage *pool*: the pixel that drains; ``valid`` in its first cycle
@@ -71,6 +72,7 @@ class DrainControl(wiring.Component):
     descriptor: "data.View[data.StructLayout]"
     start: Signal
     accumulates: "data.View[data.StructLayout]"
+    fetches: Signal
     parameter_address: Signal
     fetch_chunk: Signal
     pool: "data.View[data.StructLayout]"
@@ -88,6 +90,7 @@ class DrainControl(wiring.Component):
                 "descriptor": In(compute_layout(config)),
                 "start": In(1),
                 "accumulates": In(STEP_LAYOUT),
+                "fetches": Out(1),
                 "parameter_address": Out(index_bits(config.parameter_words)),
                 "fetch_chunk": Out(index_bits(config.chunks)),
                 "pool": Out(pool_layout(config)),
@@ -124,6 +127,7 @@ class DrainControl(wiring.Component):
             left.eq(Mux(begins, chunks, chunks_left)),  # chunks to drain, this one included
             digit_now.eq(Mux(begins, top_digit, digit)),
             drains.eq(left != 0),
+            self.fetches.eq(drains),
             last_digit.eq((digit_now == 0) & (more_now == 0)),
             self.fetch_chunk.eq(chunk),  # 0 when a drain begins
         ]

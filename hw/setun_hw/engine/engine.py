@@ -160,7 +160,10 @@ class Engine(wiring.Component):
         m.submodules.parameters = parameters = ParameterMemory(config, LEVELS)
         m.submodules.array = array = Array(config)
         connect(m, flipped(self.load), banks.load)
-        levels_address, digit = Signal.like(drain.parameter_address), Signal.like(drain.digit)
+        # thresholds and codes: the word to read, and two cycles later the digit of the codes
+        levels = Signal(
+            data.StructLayout({"read": 1, "address": drain.parameter_address.shape(), "digit": drain.digit.shape()})
+        )
         store = self.store
         array_reads = sequencer.step.valid & ~descriptor.no_array if config.affine else sequencer.step.valid
         m.d.comb += [
@@ -173,7 +176,8 @@ class Engine(wiring.Component):
             weights.read.eq(array_reads),
             weights.address.eq(sequencer.weight_address),
             weights.write.eq(self.weight_write),
-            parameters.address.eq(levels_address),
+            parameters.read.eq(levels.read),
+            parameters.address.eq(levels.address),
             parameters.write.eq(self.parameter_write),
         ]
 
@@ -195,7 +199,7 @@ class Engine(wiring.Component):
         for channel, word in enumerate(channels):
             for level in range(config.thresholds + 1):
                 low = threshold_bits + level * code_bits
-                m.d.sync += codes[channel][level].eq(word[low : low + code_bits].word_select(digit, 2))
+                m.d.sync += codes[channel][level].eq(word[low : low + code_bits].word_select(levels.digit, 2))
         posts = [StripPost(config) for _ in range(config.strips)]
         for p, post in enumerate(posts):
             m.submodules[f"post{p}"] = post
@@ -214,11 +218,12 @@ class Engine(wiring.Component):
             banks.write.place.eq(ends.write.place),
         ]
         if not config.affine:
-            m.d.comb += [levels_address.eq(drain.parameter_address), digit.eq(drain.digit)]
+            m.d.comb += [levels.read.eq(drain.fetches), levels.address.eq(drain.parameter_address)]
+            m.d.comb += levels.digit.eq(drain.digit)
             m.d.comb += [ends[name].eq(getattr(drain, name)) for name in ends.shape().members]
             m.d.comb += [banks.write.digits[p].eq(post.digits) for p, post in enumerate(posts)]
             return
-        self._fixed_point(m, sequencer, drain, ends, array, posts, banks, levels_address, digit, thresholds, descriptor)
+        self._fixed_point(m, sequencer, drain, ends, array, posts, banks, levels, thresholds, descriptor)
 
     def _fixed_point(
         self,
@@ -229,8 +234,7 @@ class Engine(wiring.Component):
         array: Array,
         posts: list[StripPost],
         banks: Banks,
-        levels_address: Signal,
-        digit: Signal,
+        levels: "data.View[data.StructLayout]",
         thresholds: Value,
         descriptor: "data.View[data.StructLayout]",
     ) -> None:
@@ -246,6 +250,7 @@ class Engine(wiring.Component):
             fixed.start.eq(sequencer.start),
             fixed.pool.eq(drain.pool),
             fixed.pool_step.eq(drain.pool_step),
+            fixed.fetches.eq(drain.fetches),
             fixed.parameter_address.eq(drain.parameter_address),
             fixed.digit.eq(drain.digit),
             fixed.parameter_write.eq(self.parameter_write),
@@ -253,8 +258,9 @@ class Engine(wiring.Component):
             fixed.thresholds.eq(thresholds),
             fixed.stop.eq(late["out_of_range"]),
             self.residual_stored.eq(fixed.stored),
-            levels_address.eq(Mux(descriptor.affine, fixed.late_address, drain.parameter_address)),
-            digit.eq(Mux(descriptor.affine, fixed.late_digit, drain.digit)),
+            levels.read.eq(Mux(descriptor.affine, fixed.late_fetches, drain.fetches)),
+            levels.address.eq(Mux(descriptor.affine, fixed.late_address, drain.parameter_address)),
+            levels.digit.eq(Mux(descriptor.affine, fixed.late_digit, drain.digit)),
             *(ends[name].eq(value) for name, value in late.items()),
             ends.out_of_range.eq(late["out_of_range"] | fixed.out_of_range),
         ]

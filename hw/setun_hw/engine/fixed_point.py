@@ -33,12 +33,12 @@ class FixedPoint(wiring.Component):
     descriptor : ``In(compute_layout(config))``  valid from the cycle of ``start`` on
     start : ``In(1)``
     pool, pool_step : ``In``                 stage 0, of :class:`~setun_hw.engine.drain.DrainControl`
-    parameter_address : ``In``               stage -1
+    fetches : ``In(1)``, parameter_address : ``In``   stage -1
     digit : ``In``                           stage 1: index of the digit
     parameter_write : ``In(parameter_write_layout(config))``
     chunks : ``In(ArrayLayout(accumulator_width*W, P))``   stage 0: the chunk taken
     second_values : ``In``                   stage 0, with ``two_scale``: the second accumulators
-    late_address : ``Out``                   stage 10: parameter word whose thresholds are due two cycles later
+    late_fetches : ``Out(1)``, late_address : ``Out``   stage 10: word whose thresholds are due two cycles later
     late_digit : ``Out``                     stage 12: index of the digit
     thresholds : ``In(thresholds_layout(config))``         stage 12
     results : ``Out(ArrayLayout(result_layout(config), P))``  stage 12
@@ -52,11 +52,13 @@ class FixedPoint(wiring.Component):
     start: Signal
     pool: "data.View[data.StructLayout]"
     pool_step: "data.View[data.StructLayout]"
+    fetches: Signal
     parameter_address: Signal
     digit: Signal
     parameter_write: "data.View[data.StructLayout]"
     chunks: "data.View[data.ArrayLayout]"
     second_values: "data.View[data.ArrayLayout]"
+    late_fetches: Signal
     late_address: Signal
     late_digit: Signal
     thresholds: "data.View[data.ArrayLayout]"
@@ -77,11 +79,13 @@ class FixedPoint(wiring.Component):
                 "start": In(1),
                 "pool": In(pool_layout(config)),
                 "pool_step": In(STEP_LAYOUT),
+                "fetches": In(1),
                 "parameter_address": In(index_bits(config.parameter_words)),
                 "digit": In(digit_bits(config)),
                 "parameter_write": In(parameter_write_layout(config)),
                 "chunks": In(data.ArrayLayout(config.post * config.accumulator_width, config.strips)),
                 **({"second_values": In(values)} if config.two_scale else {}),
+                "late_fetches": Out(1),
                 "late_address": Out(index_bits(config.parameter_words)),
                 "late_digit": Out(digit_bits(config)),
                 "thresholds": In(thresholds_layout(config)),
@@ -104,6 +108,7 @@ class FixedPoint(wiring.Component):
         connect(m, flipped(self.store), memories.store)
         m.d.comb += [
             self.stored.eq(memories.stored),
+            self.late_fetches.eq(delayed(m, self.fetches, AFFINE, "fetches")),
             self.late_address.eq(delayed(m, self.parameter_address, AFFINE, "address")),
             self.late_digit.eq(delayed(m, self.digit, AFFINE, "digit")),
         ]
@@ -173,6 +178,7 @@ class FixedPoint(wiring.Component):
             m.submodules[title] = memory = ParameterMemory(config, *names)
             m.d.comb += [
                 memory.write.eq(self.parameter_write),
+                memory.read.eq(delayed(m, self.fetches, stage - 1, f"{title}_fetches")),
                 memory.address.eq(delayed(m, self.parameter_address, stage - 1, f"{title}_address")),
             ]
             low = 0

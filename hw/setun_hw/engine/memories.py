@@ -88,11 +88,12 @@ class ParameterMemory(wiring.Component):
     Members
     -------
     write : ``In(parameter_write_layout(config))``
-    address : ``In``
-    word : ``Out``   two cycles after ``address``: the named parameters of each channel, channel 0 lowest
+    read : ``In(1)``, address : ``In``
+    word : ``Out``   two cycles after ``read`` and until the next: named parameters of each channel, channel 0 lowest
     """
 
     write: "data.View[data.StructLayout]"
+    read: Signal
     address: Signal
     word: Signal
 
@@ -102,6 +103,7 @@ class ParameterMemory(wiring.Component):
         super().__init__(
             {
                 "write": In(parameter_write_layout(config)),
+                "read": In(1),
                 "address": In(index_bits(config.parameter_words)),
                 "word": Out(config.post * sum(high - low for low, high in self._places)),
             }
@@ -116,13 +118,16 @@ class ParameterMemory(wiring.Component):
             shape=unsigned(bits), depth=config.parameter_words, init=[], attrs=UNCHECKED
         )
         reader, writer = memory.read_port(), memory.write_port()
-        word = Signal(bits, reset_less=True)
+        word, arrives = Signal(bits, reset_less=True), Signal()
         m.d.comb += [
             reader.addr.eq(self.address),
+            reader.en.eq(self.read),
             writer.addr.eq(write.address),
             writer.data.eq(Cat(channel[low:high] for channel in channels for low, high in self._places)),
             writer.en.eq(write.enable),
             self.word.eq(word),
         ]
-        m.d.sync += word.eq(reader.data)
+        m.d.sync += arrives.eq(self.read)
+        with m.If(arrives):
+            m.d.sync += word.eq(reader.data)
         return m

@@ -73,6 +73,7 @@ class ResidualMemories(wiring.Component):
             reader, writer = memory.read_port(), memory.write_port()
             m.d.comb += [
                 reader.addr.eq(Mux(read.enable, read.address, self.store.payload.address)),
+                reader.en.eq(read.enable | self.store.valid),
                 writer.addr.eq(Mux(write.enable, write.address, load.address)),
                 writer.data.eq(Mux(write.enable, write.words[p], load.words[p])),
                 writer.en.eq(write.enable | (self.load.valid & load.banks[p])),
