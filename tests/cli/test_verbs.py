@@ -76,6 +76,26 @@ def test_compile_and_info_describe_the_same_program(command: Command, digits: Pa
     assert all(layer["name"][:8] in text for layer in info["layers"])
 
 
+def test_labels_are_used_where_there_is_one_for_each_input(command: Command, tmp_path: Path) -> None:
+    with np.load(DATA / "digits.npz", allow_pickle=False) as arrays:
+        x, label = arrays["x"], arrays["label"]
+    np.savez(tmp_path / "x.npz", x=x, label=np.eye(10)[label], wrong=(label + 1) % 10)
+    compile_ = (
+        "compile",
+        DATA / "digits.onnx",
+        "-o",
+        tmp_path / "n.setun",
+        "--calibration",
+        tmp_path / "x.npz",
+        "--json",
+    )
+    assert document(command(*compile_))["agreement"]["accuracy"] is None
+    assert document(command(*compile_, "--labels", "wrong"))["agreement"]["accuracy"] < 0.1
+    failed = command(*compile_, "--labels", "label")
+    assert failed.exit_code == 2
+    assert "labels must have shape" in failed.stderr
+
+
 def test_simulate_reports_stable_keys_that_add_up(command: Command, digits: Path) -> None:
     found = document(command("simulate", digits, "--json"))
     assert {"cycles", "macs", "utilisation", "layers"} <= found.keys()
