@@ -166,6 +166,8 @@ def max_pool(pool: Pool | None, x: Integers) -> Integers:
     """The largest element of each window."""
     if pool is None:
         return x
+    top, left, bottom, right = pool.padding
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=np.iinfo(np.int64).min)
     windows = np.lib.stride_tricks.sliding_window_view(x, (pool.rows, pool.cols), axis=(2, 3))
     return np.asarray(windows[:, :, :: pool.row_stride, :: pool.col_stride].max(axis=(4, 5)), np.int64)
 

@@ -101,13 +101,22 @@ class Residual:
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Max pooling of the convolution's sums (of y, where ``post`` is an :class:`Affine`). Windows lie wholly inside
-    the map."""
+    """Max pooling of the convolution's sums (of y, where ``post`` is an :class:`Affine`)."""
 
     rows: int
     cols: int
     row_stride: int
     col_stride: int
+    #: rows and columns by which windows reach past the map: top, left, bottom, right. Nothing there counts; only where
+    #: ``post`` is an :class:`Affine`
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def out(self, rows: int, cols: int) -> tuple[int, int]:
+        """Rows and columns of windows on a map."""
+        top, left, bottom, right = self.padding
+        return (rows + top + bottom - self.rows) // self.row_stride + 1, (
+            cols + left + right - self.cols
+        ) // self.col_stride + 1
 
 
 @dataclass(frozen=True, kw_only=True)

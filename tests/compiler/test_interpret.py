@@ -133,6 +133,11 @@ def test_pooling_takes_the_largest_result_not_the_largest_sum() -> None:
     assert out(falling, pool=Pool(rows=1, cols=3, row_stride=1, col_stride=2)) == [9, 1, -1]
 
 
+def test_nothing_past_the_map_counts_for_pooling() -> None:
+    pool = Pool(rows=1, cols=3, row_stride=1, col_stride=3, padding=(0, 1, 0, 1))
+    assert interpret.max_pool(pool, SUMS - 20).tolist() == [[[[-22, -19, -11]]]]
+
+
 def test_a_residual_window_sums_and_repeats_its_channels() -> None:
     source = np.arange(2 * 4 * 4).reshape(1, 2, 4, 4)
     window = Residual(source="f", rows=2, cols=2, row_step=2, col_step=2)

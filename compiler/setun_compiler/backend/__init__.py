@@ -14,6 +14,7 @@ from setun_compiler.backend.plan import CompileError, Plan
 from setun_compiler.backend.prove_affine import prove_affine
 from setun_compiler.backend.prove_bounds import prove_bounds
 from setun_compiler.backend.scratch import External, place_scratch
+from setun_compiler.backend.separate_pools import separate_pools
 from setun_compiler.network import Network
 from setun_compiler.program import InputPort, LayerRecord, OutputPort, Program
 from setun_hw.config import Config
@@ -25,6 +26,7 @@ Pass = Callable[[Plan], Plan]
 
 PASSES: tuple[Pass, ...] = (
     check_network,  # so that later passes need not doubt what they read
+    separate_pools,  # no descriptor pools past the edge of a map
     choose_digits,  # settles stored integers: all numbers below are those the array sees
     prove_bounds,  # needs stored ranges; finds how many planes raw results take
     prove_affine,  # needs the sums' ranges

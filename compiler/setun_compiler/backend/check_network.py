@@ -84,6 +84,12 @@ class _Checker:
         pool = layer.pool
         if pool is not None and min(pool.rows, pool.cols, pool.row_stride, pool.col_stride) < 1:
             _refuse(layer, "pooling window and stride must be positive")
+        if pool is not None and any(pool.padding):
+            inside = all(0 <= pad < size for pad, size in zip(pool.padding, (pool.rows, pool.cols) * 2, strict=True))
+            if not inside:
+                _refuse(layer, "padding of a pooling window must be smaller than the window")
+            if not isinstance(layer.post, Affine) or layer.residual is not None:
+                _refuse(layer, "padded pooling needs fixed-point post-processing without a residual operand")
         if layer.two_scale and not isinstance(layer.post, Affine):
             _refuse(layer, "two scales need fixed-point post-processing")
         if layer.two_scale and np.abs(layer.weights).max() > 1:

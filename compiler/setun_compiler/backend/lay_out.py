@@ -1,4 +1,4 @@
-"""Pass 6: the input as it is or unfolded, whichever is faster; then channel groups, stages and places."""
+"""Pass 7: the input as it is or unfolded, whichever is faster; then channel groups, stages and places."""
 
 from setun_compiler.backend.cut_segments import cut_segments
 from setun_compiler.backend.plan import CompileError, Plan

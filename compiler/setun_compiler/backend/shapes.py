@@ -17,8 +17,7 @@ def conv_shape(layer: Layer, source: Feature) -> tuple[int, int]:
 
 def out_shape(layer: Layer, source: Feature) -> tuple[int, int]:
     """Rows and columns of the result of a layer with weights."""
-    (rows, cols), pool = conv_shape(layer, source), layer.pool or NO_POOL
-    return (rows - pool.rows) // pool.row_stride + 1, (cols - pool.cols) // pool.col_stride + 1
+    return (layer.pool or NO_POOL).out(*conv_shape(layer, source))
 
 
 def residual_rows_and_cols(residual: Residual, operand: Feature) -> tuple[int, int]:
@@ -31,9 +30,10 @@ def macs(layer: Layer, source: Feature, made: tuple[int, int]) -> int:
     """Multiply-accumulates of one image: convolution pixels that some pooling window covers."""
     assert layer.weights is not None
     (rows, cols), pool = conv_shape(layer, source), layer.pool or NO_POOL
-    used_rows = _covered(rows, made[0], pool.rows, pool.row_stride)
-    return used_rows * _covered(cols, made[1], pool.cols, pool.col_stride) * layer.weights.size
+    top, left = pool.padding[:2]
+    used_rows = _covered(rows, made[0], pool.rows, pool.row_stride, top)
+    return used_rows * _covered(cols, made[1], pool.cols, pool.col_stride, left) * layer.weights.size
 
 
-def _covered(size: int, windows: int, window: int, stride: int) -> int:
-    return min(size, (windows - 1) * stride + window) if stride < window else windows * window
+def _covered(size: int, windows: int, window: int, stride: int, before: int) -> int:
+    return min(size, (windows - 1) * stride + window - before) if stride < window else windows * window

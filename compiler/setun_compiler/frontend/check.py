@@ -36,8 +36,7 @@ def output_extent(layer: Layer, rows: int, cols: int) -> tuple[int, int]:
     out_rows = (rows + top + bottom - layer.dilation[0] * (kernel[0] - 1) - 1) // layer.stride[0] + 1
     out_cols = (cols + left + right - layer.dilation[1] * (kernel[1] - 1) - 1) // layer.stride[1] + 1
     if layer.pool is not None:
-        out_rows = (out_rows - layer.pool.rows) // layer.pool.row_stride + 1
-        out_cols = (out_cols - layer.pool.cols) // layer.pool.col_stride + 1
+        out_rows, out_cols = layer.pool.out(out_rows, out_cols)
     return out_rows, out_cols
 
 

@@ -17,6 +17,9 @@ from setun_compiler.frontend.tensors import Linear, Mapped, Real, Tensor, leaf_r
 from setun_compiler.frontend.windows import Geometry, geometry
 from setun_compiler.network import Pool
 
+#: bits of fixed point that 8 trits hold: a back end that cannot pool past a map's edges does it in a layer of its own
+APART_BITS = 12
+
 
 @dataclass
 class Pooling:
@@ -30,7 +33,10 @@ class Pooling:
         if shape.dilation != (1, 1):
             raise ModelError(f"{node}: dilated pooling is not supported")
         source, planes = tensor.source, _planes(node, tensor)
-        pool = Pool(rows=shape.kernel[0], cols=shape.kernel[1], row_stride=shape.stride[0], col_stride=shape.stride[1])
+        pool = Pool(
+            rows=shape.kernel[0], cols=shape.kernel[1], row_stride=shape.stride[0], col_stride=shape.stride[1],
+            padding=shape.padding,
+        )  # fmt: skip
         if isinstance(source, Linear) and source.pool is None and not any(shape.padding):
             sign = self._orientation(tensor, source)
             if sign is not None and np.array_equal(planes, natural(source)):
@@ -41,7 +47,7 @@ class Pooling:
                     shape=(source.groups, rows, cols), average=None,
                 )  # fmt: skip
                 return _as_tensor(pooled, tensor, tensor)
-        if isinstance(source, Mapped) and not any(shape.padding) and np.array_equal(planes, natural(source)):
+        if isinstance(source, Mapped) and np.array_equal(planes, natural(source)):
             bent = self._bent(tensor, source, shape, pool)
             if bent is not None:
                 return bent
@@ -63,6 +69,8 @@ class Pooling:
         if source.pool is not None or (isinstance(source, Real) and (source.operand is not None or source.bent)):
             return None
         if self.operators.builder.demanded(source) or self.operators.builder.is_few(tensor):
+            return None
+        if any(shape.padding) and self.operators.builder.precision.residual_bits > APART_BITS:
             return None
         low, high = leaf_range(source)
         seen = values(tensor.value, spread(low, high))
@@ -92,7 +100,7 @@ class Pooling:
             name, node, settled, ones, identity, settled.feature.channels, pad_value=settled.feature.low
         )
         rows, cols = shape.out(settled.feature.rows, settled.feature.cols)
-        linear = replace(linear, pool=pool, shape=(linear.groups, rows, cols))
+        linear = replace(linear, pool=replace(pool, padding=(0, 0, 0, 0)), shape=(linear.groups, rows, cols))
         value = scaled(name, settled.scale, settled.offset)
         return _as_tensor(linear, tensor, replace(tensor, value=value))
 
