@@ -6,14 +6,17 @@ from typing import Annotated
 import typer
 
 from setun.cli.options import (
+    Calibration,
     Clock,
     InputFile,
+    InputRange,
     Interval,
     Json,
     Key,
     Latency,
     MemoryName,
     ProgramFile,
+    Toggles,
     print_json,
     working,
 )
@@ -29,11 +32,18 @@ def compare(
     technology: Annotated[
         list[str] | None,
         typer.Option(
-            "--technology", metavar="NAME|FILE.toml", help="May be repeated.", show_default="all logic technologies"
+            "--technology", metavar="NAME|FILE.toml", help="May be repeated; FPGAs too.", show_default="all of logic"
         ),
     ] = None,
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="MODEL.onnx", help="Compile it in every encoding.", show_default=False),
+    ] = None,
+    input_range: InputRange = None,
+    calibration: Calibration = None,
+    toggles: Toggles = False,
     latency: Latency = 8,
     interval: Interval = 1,
     key: Key = "x",
@@ -42,7 +52,8 @@ def compare(
     """Set ternary logic beside two-bit binary logic: energy, area, delay, wires.
 
     Same network, geometry, memories and work in every encoding and technology. Without --input, one random
-    input is drawn.
+    input is drawn. Steps of the other encodings are carried over by their digits; --model, with the options it
+    was compiled with, makes them exact.
 
     \b
     Example: setun compare net.setun --technology ptm32 --input x.npy
@@ -50,16 +61,22 @@ def compare(
     from setun.arrays import load_array
     from setun.comparison import comparison_text
     from setun.files import replacing
+    from setun.recompiling import in_every_encoding
     from setun_compiler.container import load
     from setun_sim.cost import technology as find
     from setun_sim.report.comparison import compared, comparison_page
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
-    with working(f"simulating {program}"):
+    using = None if technology is None else [find(name) for name in technology]
+    seen = load_array(calibration, key) if calibration is not None else None
+    with working(f"comparing {program}"):
+        others = None
+        if model is not None:
+            others = in_every_encoding(compiled, model, input_range=input_range, calibration=seen)
         found = compared(
-            compiled, samples, None if technology is None else [find(name) for name in technology],
-            memory=find(memory), clock_mhz=clock, latency=latency, interval=interval,
+            compiled, samples, using, memory=find(memory), clock_mhz=clock, latency=latency, interval=interval,
+            others=others, count_toggles=toggles,
         )  # fmt: skip
     if output is not None:
         with replacing(output, program, input_file) as temporary:

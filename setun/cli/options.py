@@ -27,6 +27,13 @@ MemoryName = Annotated[
     str, typer.Option("--memory", metavar="NAME|FILE.toml", help="External memory: technology of kind memory.")
 ]
 Clock = Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Clock.", show_default="the technology's")]
+InputRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--input-range", metavar="LO HI", help="Smallest and largest input value.", show_default=False),
+]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", metavar="X.npz", help="Inputs that show the range.", show_default=False)
+]
 Toggles = Annotated[
     bool, typer.Option("--toggles", help="Count the dot products' switching on real operands (slower).")
 ]

@@ -130,5 +130,5 @@ def test_storage_of_the_weights(comparison: Comparison) -> None:
 def test_questions_without_an_answer_are_refused(results: dict[Encoding, Result]) -> None:
     with pytest.raises(CostError, match=r"^a comparison needs at least one simulation$"):
         compare({})
-    with pytest.raises(CostError, match=r"^technology ddr3 is of kind memory: a comparison needs kind logic$"):
+    with pytest.raises(CostError, match=r"^technology ddr3 is of kind memory: a comparison needs kind logic or fpga$"):
         compare(results, [technology("ddr3")])

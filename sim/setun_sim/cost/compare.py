@@ -1,5 +1,6 @@
 """The same network on the same geometry in every encoding and technology, and what decides between them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,81 +8,20 @@ from typing import Any
 
 from setun_hw.config import Encoding
 from setun_sim.cost import physical
-from setun_sim.cost.alternatives import Alternative, alternatives
+from setun_sim.cost.alternatives import alternatives
 from setun_sim.cost.balance import BreakEven, Swing, break_even, tornado
-from setun_sim.cost.energy import Energy, energy_of
+from setun_sim.cost.candidate import Candidate, candidate, figures
 from setun_sim.cost.errors import CostError
-from setun_sim.cost.structure import structure
+from setun_sim.cost.fpga import FpgaCost, fpga_cost_of
+from setun_sim.cost.switching import Switching
 from setun_sim.cost.technology import Kind, Technology, technologies, technology
 from setun_sim.cost.words import paragraph
 from setun_sim.simulation import Result
 
 #: the technology in which both sides were simulated with the same devices
 PRIMARY = "ptm32"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One encoding in one technology. Figures that a technology has no numbers for are None."""
-
-    encoding: Encoding
-    technology: Technology
-    native: bool  #: of ternary cells; else of binary gates
-    energy: Energy
-    exact: bool  #: counts are of a simulation in this very encoding, or equal to one
-    transistors: Mapping[str, float]  #: of logic, by component
-    logic_area_um2: Mapping[str, float] | None
-    memory_area_um2: Mapping[str, float] | None
-    wires: Mapping[str, int]
-    depth_cells: int
-    delay_ps: float | None
-
-    @property
-    def name(self) -> str:
-        """Encoding, and how it is built where that is not plain."""
-        if self.encoding is not Encoding.TERNARY:
-            return str(self.encoding)
-        return "ternary (native cells)" if self.native else "ternary (binary gates)"
-
-    @property
-    def total_transistors(self) -> float:
-        """Transistors of logic."""
-        return sum(self.transistors.values())
-
-    @property
-    def area_um2(self) -> float | None:
-        """Logic and memories."""
-        if self.logic_area_um2 is None or self.memory_area_um2 is None:
-            return None
-        return sum(self.logic_area_um2.values()) + sum(self.memory_area_um2.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """All figures, units in their names."""
-        return {
-            "name": self.name,
-            "encoding": str(self.encoding),
-            "technology": self.technology.name,
-            "native": self.native,
-            "exact_counts": self.exact,
-            "transistors": self.total_transistors,
-            "transistors_by_component": dict(self.transistors),
-            "area_um2": self.area_um2,
-            "logic_area_um2": None if self.logic_area_um2 is None else dict(self.logic_area_um2),
-            "memory_area_um2": None if self.memory_area_um2 is None else dict(self.memory_area_um2),
-            "wires": dict(self.wires),
-            "depth_cells": self.depth_cells,
-            "delay_ps": self.delay_ps,
-            "structure": self.energy.structure.to_json(),
-            **{
-                f"energy_{key}" if not key.startswith("energy") else key: value
-                for key, value in _energy(self.energy).items()
-            },
-        }
-
-
-def _energy(energy: Energy) -> dict[str, Any]:
-    plain = energy.to_json()
-    return {key: value for key, value in plain.items() if key not in ("technology", "encoding", "native")}
+#: what radix economy does not know
+LEFT_OUT = "what a cell of three levels costs beside one of two, wires, clock and memories"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +30,15 @@ class Comparison:
 
     program: str
     configuration: str
+    layers: tuple[str, ...]  #: names, for the digits of the candidates
     candidates: tuple[Candidate, ...]
+    fpga: tuple[FpgaCost, ...]
     #: name of the technology that break-even values and the tornado are of; empty where none has ternary cells
     primary: str
     storage_bits: Mapping[str, float]
     radix_economy: Mapping[str, float]
-    break_even: tuple[BreakEven, ...]
-    tornado: tuple[Swing, ...]  #: of the energy of ``ternary`` over that of the best binary candidate, widest first
+    break_even: tuple[BreakEven, ...] = ()
+    tornado: tuple[Swing, ...] = ()  #: of the energy of ``ternary`` over that of the best binary candidate
 
     def of(self, technology: str) -> list[Candidate]:
         """Candidates of one technology."""
@@ -114,30 +56,37 @@ class Comparison:
         """Candidates with two's complement arithmetic."""
         return [one for one in self.of(technology) if one.encoding is not Encoding.TERNARY]
 
+    def on_fpga(self, technology: str) -> list[FpgaCost]:
+        """Costs on one FPGA."""
+        return [one for one in self.fpga if one.technology.name == technology]
+
     @cached_property
     def winners(self) -> list[dict[str, Any]]:
         """For every technology with both, and every figure: the better side and by what factor.
 
-        Binary is, figure by figure, the better of its candidates.
+        Binary is, figure by figure, the better of its candidates. On an FPGA both sides are of the same look-up tables.
         """
         found = []
         for name in dict.fromkeys(one.technology.name for one in self.candidates):
             both = self.pair(name)
-            if both is None:
-                continue
-            ternary = _figures(both[0])
-            rivals = [(one.name, _figures(one)) for one in self.binary(name)]
-            for figure, (unit, own) in ternary.items():
-                known = [(value, rival) for rival, table in rivals if (value := table.get(figure, ("", None))[1])]
-                if not own or not known:
-                    continue
-                best, rival = min(known)
-                found.append({
-                    "technology": name, "figure": figure, "unit": unit, "ternary": own, "binary": best, "rival": rival,
-                    "winner": "ternary" if own < best else "binary" if best < own else "none",
-                    "factor": max(own, best) / min(own, best),
-                })  # fmt: skip
+            if both is not None:
+                rivals = [(one.name, figures(one)) for one in self.binary(name)]
+                found += _won(name, figures(both[0]), rivals)
+        for name in dict.fromkeys(one.technology.name for one in self.fpga):
+            own = {one.config.encoding: _fpga_figures(one) for one in self.on_fpga(name)}
+            ternary = own.pop(Encoding.TERNARY)
+            found += _won(name, ternary, [(str(encoding), table) for encoding, table in own.items()])
         return found
+
+    @cached_property
+    def economy(self) -> dict[str, float | None]:
+        """Radix economy of an accumulator beside ternary over binary as counted in the primary technology."""
+        counted = {one["figure"]: one for one in self.winners if one["technology"] == self.primary}
+        ratios = {
+            f"{key}_ratio": one["ternary"] / one["binary"] if (one := counted.get(f"{key}: accumulator")) else None
+            for key in ("transistors", "energy")
+        }
+        return {**self.radix_economy, **ratios}
 
     @property
     def text(self) -> str:
@@ -151,10 +100,12 @@ class Comparison:
             "configuration": self.configuration,
             "primary_technology": self.primary,
             "text": self.text,
+            "layers": list(self.layers),
             "candidates": [one.to_json() for one in self.candidates],
+            "fpga": [one.to_json() for one in self.fpga],
             "winners": self.winners,
             "storage_bits": dict(self.storage_bits),
-            "radix_economy": dict(self.radix_economy),
+            "radix_economy": {**self.economy, "leaves_out": LEFT_OUT},
             "break_even": [one.to_json() for one in self.break_even],
             "tornado": [one.to_json() for one in self.tornado],
             "note": "Candidates of different technologies stand side by side for orientation: their unit costs come "
@@ -162,18 +113,32 @@ class Comparison:
         }
 
 
-def _figures(one: Candidate) -> dict[str, tuple[str, float | None]]:
-    """Unit and value of everything that is the better the smaller it is."""
+_Figures = Mapping[str, tuple[str, float | None]]
+
+
+def _won(technology: str, ternary: _Figures, rivals: Sequence[tuple[str, _Figures]]) -> list[dict[str, Any]]:
+    found = []
+    for figure, (unit, own) in ternary.items():
+        known = [(value, rival) for rival, table in rivals if (value := table.get(figure, ("", None))[1])]
+        if not own or not known:
+            continue
+        best, rival = min(known)
+        found.append({
+            "technology": technology, "figure": figure, "unit": unit, "ternary": own, "binary": best, "rival": rival,
+            "winner": "ternary" if own < best else "binary" if best < own else "none",
+            "factor": max(own, best) / min(own, best),
+        })  # fmt: skip
+    return found
+
+
+def _fpga_figures(one: FpgaCost) -> dict[str, tuple[str, float | None]]:
     return {
-        "energy per inference": ("fJ", one.energy.total_fj),
-        "peak energy": ("fJ/op", one.energy.peak_fj_per_op),
-        "transistors": ("transistors", one.total_transistors),
-        "area": ("um2", one.area_um2),
-        "delay": ("ps", one.delay_ps),
-        "wires": ("wires", float(sum(one.wires.values()))),
-        "storing elements": ("flip-flops", float(one.energy.structure.flip_flops)),
-        **{f"energy: {name}": ("fJ", value) for name, value in one.energy.components.items()},
-        **{f"transistors: {name}": ("transistors", value) for name, value in one.transistors.items()},
+        "look-up tables": ("look-up tables", float(one.total("lut"))),
+        "flip-flops": ("flip-flops", float(one.total("flip_flop"))),
+        "multiplier blocks": ("blocks", float(one.total("dsp"))),
+        "block memories": ("blocks", float(one.blocks)),
+        "known energy per inference": ("fJ", one.known_fj),
+        **{f"look-up tables: {name}": ("look-up tables", float(cells["lut"])) for name, cells in one.parts.items()},
     }
 
 
@@ -183,6 +148,7 @@ def compare(
     *,
     memory: Technology | None = None,
     clock_mhz: float | None = None,
+    toggles: Mapping[Encoding, Mapping[str, Switching]] | None = None,
 ) -> Comparison:
     """Set the three encodings beside each other.
 
@@ -192,16 +158,21 @@ def compare(
         A simulation with samples, or one for each encoding that the network was compiled for. For the others counts are
         carried over: they are equal where all layers have one digit, and scaled by the number of digits elsewhere.
     using:
-        Technologies of kind logic; default all that come with setun.
+        Technologies of kind logic or fpga (which are synthesised for); default all of kind logic that come with setun.
     memory:
         External memory; default LPDDR4.
     clock_mhz:
         One clock for all, for static energy; default each technology's own.
+    toggles:
+        Switching of the dot products by encoding and layer, counted on real operands; where one is missing, and on
+        FPGAs, it is expected at the layer's density.
 
     Raises
     ------
     CostError
         When there are no results, or they have no activity, or a technology is of another kind.
+    StructureError
+        When an FPGA is asked for and yosys is missing.
     """
     given = {results.program.config.encoding: results} if isinstance(results, Result) else dict(results)
     if not given:
@@ -209,47 +180,37 @@ def compare(
     chosen = list(using) if using is not None else [t for t in technologies().values() if t.kind is Kind.LOGIC]
     outside = technology("lpddr4") if memory is None else memory
     everyone = alternatives(given)
-    found = []
+    found: list[Candidate] = []
+    fpga: list[FpgaCost] = []
     for each in chosen:
-        if each.kind is not Kind.LOGIC:
-            raise CostError(f"technology {each.name} is of kind {each.kind}: a comparison needs kind logic")
+        if each.kind is Kind.MEMORY:
+            raise CostError(f"technology {each.name} is of kind memory: a comparison needs kind logic or fpga")
         for one in everyone:
-            for native in (True, False) if each.ternary and one.config.encoding is Encoding.TERNARY else (False,):
-                found.append(_candidate(one, each, native, outside, clock_mhz))
+            encoding = one.config.encoding
+            if each.kind is Kind.FPGA:
+                fpga.append(
+                    fpga_cost_of(one.config, one.works, each, inputs=one.images, clock_mhz=clock_mhz, exact=one.exact)
+                )
+                continue
+            for native in (True, False) if each.ternary and encoding is Encoding.TERNARY else (False,):
+                found.append(candidate(one, each, native, outside, clock_mhz, (toggles or {}).get(encoding)))
     first = next(iter(given.values()))
     names = [t.name for t in chosen if t.ternary]
     comparison = Comparison(
-        program=first.program.name, configuration=first.program.config.name, candidates=tuple(found),
+        program=first.program.name,
+        configuration=first.program.config.name,
+        layers=tuple(layer.name for layer in first.layers),
+        candidates=tuple(found),
+        fpga=tuple(fpga),
         primary=PRIMARY if PRIMARY in names else next(iter(names), ""),
         storage_bits=physical.storage_bits(first.program.layers),
-        radix_economy=physical.radix_economy(first.program.config), break_even=(), tornado=(),
-    )  # fmt: skip
+        radix_economy=physical.radix_economy(first.program.config),
+    )
     both = comparison.pair(comparison.primary)
     if both is None:
         return comparison
-    return Comparison(
-        **{name: getattr(comparison, name) for name in (
-            "program", "configuration", "candidates", "primary", "storage_bits", "radix_economy",
-        )},
+    return dataclasses.replace(
+        comparison,
         break_even=break_even(both[0], comparison.binary(comparison.primary)),
         tornado=tornado(both[0].energy, both[1].energy),
-    )  # fmt: skip
-
-
-def _candidate(
-    one: Alternative, using: Technology, native: bool, memory: Technology, clock_mhz: float | None
-) -> Candidate:
-    built = structure(one.config, native=native)
-    return Candidate(
-        encoding=one.config.encoding,
-        technology=using,
-        native=native,
-        energy=energy_of(built, one.works, using, memory=memory, clock_mhz=clock_mhz, macs=one.macs, inputs=one.images),
-        exact=one.exact,
-        transistors=built.transistors(using),
-        logic_area_um2=physical.logic_area(built, using),
-        memory_area_um2=physical.memory_area(built, using),
-        wires=physical.wires(built),
-        depth_cells=physical.depth(one.config).longest,
-        delay_ps=physical.delay_ps(built, using),
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def run_yosys(rtlil: str, script: str) -> dict[str, int]:
         return found
     except (OSError, ValueError):
         pass  # not there, or cut short: count again
+    if find_spec("pyosys") is None:
+        raise StructureError("gates cannot be counted: yosys is missing, install setun with the extra fpga")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "design.il").write_text(rtlil, encoding="utf-8")
@@ -111,20 +114,23 @@ def mapped_gates(design: Any) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-#: synthesis for a family; memories are counted by their bits and taken out
+#: synthesis for a family, and its first step behind the reading of its cells. Memories become cells that nobody knows,
+#: so that what feeds them and what they feed stays; abc9 knows no such cells.
 _FPGA = {
-    "ice40": "synth_ice40",
-    "ecp5": "synth_ecp5 -nowidelut",
-    "xilinx": "synth_xilinx -family xc7 -noiopad -flatten",
+    "ice40": ("synth_ice40 -noabc9", "flatten"),
+    "ecp5": ("synth_ecp5 -nowidelut -noabc9", "coarse"),
+    "xilinx": ("synth_xilinx -family xc7 -noiopad -flatten", "prepare"),
 }
 _MAPPED_FPGA = """\
 read_rtlil design.il
-hierarchy -top design
+{synthesis} -top design -run begin:{first}
 proc
 flatten
+opt_clean
 memory_collect
-delete t:$mem_v2
-{synthesis} -top design
+chtype -set setun_memory t:$mem_v2
+{synthesis} -top design -run {first}:check
+opt_clean -purge
 tee -q -o gates.json stat -json
 """
 
@@ -146,7 +152,8 @@ def fpga_cells(design: Any, family: str) -> dict[str, int]:
         inputs, outputs = design.pins()
         ports = [*inputs.values(), *outputs.values()]
     text = convert(design, "design", ports, family=family)
-    cells = run_yosys(text, _MAPPED_FPGA.format(synthesis=_FPGA[family]))
+    synthesis, first = _FPGA[family]
+    cells = run_yosys(text, _MAPPED_FPGA.format(synthesis=synthesis, first=first))
     return {
         "lut": sum(n for kind, n in cells.items() if "LUT" in kind) + 2 * cells.get("CCU2C", 0),
         "flip_flop": sum(n for kind, n in cells.items() if kind.startswith(("SB_DFF", "TRELLIS_FF", "FD"))),

@@ -2,16 +2,22 @@
 
 from typing import TYPE_CHECKING
 
+from setun_hw.config import Encoding
+
 if TYPE_CHECKING:
-    from setun_sim.cost.compare import Candidate, Comparison
+    from setun_sim.cost.candidate import Candidate
+    from setun_sim.cost.compare import Comparison
 
 
 def paragraph(comparison: "Comparison") -> str:
     """Who wins, where, by how much, and what that hangs on."""
     both = comparison.pair(comparison.primary)
-    if both is None:
-        return _binary_only(comparison)
-    ternary, binary = both
+    sentences = _binary_only(comparison) if both is None else _native(comparison, *both)
+    return " ".join([*sentences, *_digits(comparison), *_fpga(comparison)])
+
+
+def _native(comparison: "Comparison", ternary: "Candidate", binary: "Candidate") -> list[str]:
+    """Native ternary cells against two's complement in the same technology."""
     ratio = ternary.energy.total_fj / binary.energy.total_fj
     sentences = [
         f"In {ternary.technology.title}, {comparison.program} takes "
@@ -37,6 +43,12 @@ def paragraph(comparison: "Comparison") -> str:
         sentences.append(
             "Ternary is ahead in no figure but negation and times three, which cost it nothing but wiring."
         )
+    economy = comparison.economy
+    sentences.append(
+        f"Radix economy says {economy['ratio']:.2f} for an accumulator of {economy['trits']} trits beside one of "
+        f"{economy['bits']} bits; counted are {economy['transistors_ratio']:.2f} of the transistors: it leaves out "
+        "what a cell of three levels costs."
+    )
     storage = comparison.storage_bits
     if storage["weights"]:
         per = {key: storage[key] / storage["weights"] for key in ("five_in_eight", "entropy")}
@@ -56,23 +68,69 @@ def paragraph(comparison: "Comparison") -> str:
             f"The ratio hangs most on {first.number}: from {min(first.at_low, first.at_high):.2f} to "
             f"{max(first.at_low, first.at_high):.2f} over its range of {first.low:g} to {first.high:g} {first.unit}."
         )
-    shares = [one.energy.assumed_share for one in both]
+    shares = [one.energy.assumed_share for one in (ternary, binary)]
     sentences.append(
         f"Of these energies {shares[0]:.0%} (ternary) and {shares[1]:.0%} (binary) rest on assumed numbers."
     )
-    return " ".join(sentences)
+    others = []
+    for name in dict.fromkeys(one.technology.name for one in comparison.candidates):
+        pair = comparison.pair(name)
+        if name != comparison.primary and pair is not None:
+            others.append(f"{pair[0].energy.total_fj / pair[1].energy.total_fj:.2f} times in {name}")
+    if others:
+        sentences.append(
+            f"With the numbers of other sources native ternary takes {' and '.join(others)} what the best binary takes."
+        )
+    return sentences
 
 
-def _binary_only(comparison: "Comparison") -> str:
+def _binary_only(comparison: "Comparison") -> list[str]:
     best = min(comparison.candidates, key=lambda one: one.energy.total_fj, default=None)
     if best is None:
-        return "There is nothing to compare."
+        return []
     own = sorted(comparison.of(best.technology.name), key=lambda one: one.energy.total_fj)
     listed = ", ".join(f"{one.name} {_energy(one)}" for one in own)
-    return (
-        f"None of the chosen technologies has ternary cells. In {best.technology.title} an inference of "
-        f"{comparison.program} takes: {listed}. {best.energy.assumed_share:.0%} of the least rests on assumed numbers."
+    return [
+        "None of the chosen technologies has ternary cells.",
+        f"In {best.technology.title} an inference of {comparison.program} takes: {listed}.",
+        f"{best.energy.assumed_share:.0%} of the least rests on assumed numbers.",
+    ]
+
+
+def _digits(comparison: "Comparison") -> list[str]:
+    """Layers whose numbers take more digits in one radix than in the other."""
+    trits, pairs = (
+        next((one.digits for one in comparison.candidates if one.encoding is encoding), ())
+        for encoding in (Encoding.TERNARY, Encoding.BINARY2)
     )
+    wide = [
+        f"{name} ({a[0]} x {a[1]} trits, {b[0]} x {b[1]} digits of radix 4)"
+        for name, a, b in zip(comparison.layers, trits, pairs, strict=False)
+        if a != b
+    ]
+    if not wide:
+        return []
+    more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
+    carried = " (carried over by these numbers)" if not all(one.exact for one in comparison.candidates) else ""
+    return [f"Activations x weights of several digits take steps that depend on the radix{carried}: "
+            f"{', '.join(wide[:3])}{more}."]  # fmt: skip
+
+
+def _fpga(comparison: "Comparison") -> list[str]:
+    """What the encodings take of each FPGA, the fewest look-up tables first."""
+    found = []
+    for name in dict.fromkeys(one.technology.name for one in comparison.fpga):
+        own = sorted(comparison.on_fpga(name), key=lambda one: one.total("lut"))
+        listed = ", ".join(
+            f"{one.config.encoding} {one.total('lut'):,} look-up tables and {one.total('flip_flop'):,} flip-flops"
+            for one in own
+        )
+        least, most = own[0].total("lut"), own[-1].total("lut")
+        found.append(
+            f"On {own[0].technology.title.partition(':')[0]} the accelerator takes: {listed}; "
+            f"{own[0].config.encoding} is the smallest, {own[-1].config.encoding} {most / least:.2f} times as large."
+        )
+    return found
 
 
 def _energy(one: "Candidate") -> str:

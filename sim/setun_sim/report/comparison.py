@@ -1,17 +1,22 @@
 """The comparison of encodings as a section of the report's document, and as a page of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from setun_compiler.program import Program
-from setun_sim.cost.compare import Candidate, Comparison, compare
+from setun_hw.config import Encoding
+from setun_sim.cost.alternatives import alternatives
+from setun_sim.cost.candidate import Candidate
+from setun_sim.cost.compare import Comparison, compare
+from setun_sim.cost.switching import Switching
 from setun_sim.cost.technology import Kind, Technology, technologies
+from setun_sim.cost.toggles import toggles_in
 from setun_sim.report.energies import grouped
 from setun_sim.report.page import render
-from setun_sim.report.priced import check_clock, simulated
-from setun_sim.simulation import Result
+from setun_sim.report.priced import check_clock, inputs_of
+from setun_sim.simulation import Result, simulate
 from setun_sim.timeline import DEFAULT_INTERVAL, DEFAULT_LATENCY
 
 #: most numbers a tornado shows
@@ -29,11 +34,20 @@ def compared(
     clock_mhz: float | None = None,
     latency: int = DEFAULT_LATENCY,
     interval: int = DEFAULT_INTERVAL,
+    others: Mapping[Encoding, Program] | None = None,
+    count_toggles: bool = False,
 ) -> Comparison:
     """Simulate a program, and compare what it would cost in every encoding.
 
     Parameters are those of :func:`setun_sim.report.report` and :func:`setun_sim.cost.compare.compare`; without samples
     one random run is drawn.
+
+    Parameters
+    ----------
+    others:
+        The same network compiled for other encodings; counts of one that is missing are carried over.
+    count_toggles:
+        Count the switching of the dot products on the operands of the first run.
 
     Raises
     ------
@@ -41,8 +55,28 @@ def compared(
         When samples do not fit the program, or a technology is of another kind.
     """
     check_clock(clock_mhz)
-    result = simulated(program, samples, latency=latency, interval=interval)
-    return compare(result, using, memory=memory, clock_mhz=clock_mhz)
+    inputs = inputs_of(program, samples)
+    programs = {program.config.encoding: program, **(others or {})}
+    results = {
+        encoding: simulate(one, inputs, latency=latency, interval=interval) for encoding, one in programs.items()
+    }
+    toggles = _toggles(results, inputs) if count_toggles else None
+    return compare(results, using, memory=memory, clock_mhz=clock_mhz, toggles=toggles)
+
+
+def _toggles(results: Mapping[Encoding, Result], inputs: ArrayLike) -> dict[Encoding, dict[str, Switching]]:
+    """Switching in each encoding whose operands are those of some simulation."""
+    found: dict[Encoding, dict[str, Switching]] = {}
+    for encoding, result in results.items():
+        alike = [
+            one.config
+            for one in alternatives({encoding: result})
+            if one.config.encoding is encoding or (one.exact and one.config.encoding not in results)
+        ]
+        alike = [config for config in alike if config.encoding not in found]
+        counted = toggles_in(result.program, inputs, alike)
+        found |= {config.encoding: one for config, one in zip(alike, counted, strict=True)}
+    return found
 
 
 def comparison_of(result: Result, chosen: Technology, memory: Technology | None, clock_mhz: float | None) -> Comparison:
@@ -73,6 +107,14 @@ def comparison_section(comparison: Comparison) -> dict[str, Any]:
             if one["technology"] == comparison.primary
         ],
         "tornado": document["tornado"][:LONGEST_TORNADO],
+        "fpga": [
+            {
+                "name": name,
+                "title": comparison.on_fpga(name)[0].technology.title,
+                "costs": [one.to_json() for one in comparison.on_fpga(name)],
+            }
+            for name in dict.fromkeys(one.technology.name for one in comparison.fpga)
+        ],
         "technologies": [
             {"name": name, "title": title, "candidates": [_candidate(one) for one in comparison.of(name)]}
             for name, title in titles.items()
@@ -88,6 +130,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "peak_energy_fj_per_op": energy.peak_fj_per_op, "assumed_share": energy.assumed_share,
         "groups_fj": grouped(energy.components), "components_fj": dict(energy.components),
         "transistors": one.total_transistors, "area_um2": one.area_um2, "delay_ps": one.delay_ps,
+        "expected_energy_fj": (one.expected or one.energy).total_fj, "toggles_counted": one.expected is not None,
         "depth_cells": one.depth_cells, "wires": sum(one.wires.values()),
     }  # fmt: skip
 
