@@ -105,7 +105,7 @@ def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool
         if not batch and d.in_strip_rows != d.row_step * d.out_rows:
             target = next(layer for layer in program.layers if d in [run[k] for k in layer.descriptors])
             pieces = [c for k in target.descriptors if isinstance(c := run[k], Compute)]
-            made = sum(c.out_rows for c in pieces if c.parameter_base == d.parameter_base)
+            made = sum(c.out_rows * c.groups for c in pieces) // -(-target.out_shape[0] // config.rows)
             assert made in (d.in_strip_rows // d.row_step, target.out_shape[1]), "all rows, or the whole in strip 0"
         assert rows <= config.strips * d.in_strip_rows
     loads = [d for d in run if d.opcode is Opcode.LOAD_ACTIVATIONS]
