@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from setun_hw.config import Config
 from setun_hw.descriptor import Compute, Mode, Post
-from setun_sim import kernels
+from setun_sim.kernels import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +93,16 @@ def activity(
     pixels, outputs, chunks = runs * convolution_pixels(d), runs * d.out_rows * d.out_cols, written_chunks(d)
     carried = runs * d.out_rows * (d.out_cols - 1) * d.pool_carry
     read = 0 if d.no_array else runs * steps(d)
-    padding = int(counts[kernels.PADDING_READS])
+    padding = int(counts[names.PADDING_READS])
     significances = 0 if d.no_array else (d.in_digits + d.weight_digits - 2) * (1 + d.two_scale)
     values = pixels * chunks * config.post * config.strips if d.affine else 0
     coefficients = 1 + (not d.no_array) + d.two_scale + d.residual
     threshold = d.mode == Mode.THRESHOLD
     return Activity(
         multiplications=read * config.multipliers,
-        products=int(counts[kernels.PRODUCTS]),
+        products=int(counts[names.PRODUCTS]),
         accumulations=read * config.rows * config.strips,
-        updates=int(counts[kernels.UPDATES]),
+        updates=int(counts[names.UPDATES]),
         shifts=pixels * d.groups * significances * config.rows * config.strips,
         comparisons=outputs * chunks * config.post * config.strips * config.thresholds * threshold,
         pool_comparisons=(pixels - outputs + carried) * chunks * config.post * config.strips,
@@ -116,7 +116,7 @@ def activity(
         fixed_values=values,
         fixed_products=values * coefficients,
         activation_digits=read * config.strips * config.lanes,
-        nonzero_activations=int(counts[kernels.NONZERO_ACTIVATIONS]),
+        nonzero_activations=int(counts[names.NONZERO_ACTIVATIONS]),
         weight_digits=read * config.rows * config.lanes,
         nonzero_weights=pixels * nonzero_weights,
     )

@@ -1,10 +1,54 @@
-"""Conditions of docs/machine.md on fixed-point post-processing that the fields alone decide."""
+"""Conditions of docs/machine.md that a descriptor's fields alone decide."""
 
 from collections.abc import Iterator
 
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Post
+from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Post, Region, Transfer
 from setun_sim.errors import SimulationError
+
+
+def check_descriptor(index: int, d: Descriptor, post: Post, config: Config) -> None:
+    """Refuse what would leave a memory, contradicts itself or needs another configuration.
+
+    Raises
+    ------
+    SimulationError
+        Naming the descriptor.
+    """
+    c = config
+    check_opcode(index, d, c)
+    if isinstance(d, Compute):
+        last_weight = d.weight_base + max(0, d.weight_ring - 1) + d.weight_digits * d.weight_plane
+        good = (
+            d.in_end <= c.activation_words
+            and (d.out_end <= c.activation_words or d.mode == Mode.NONE)
+            and last_weight - (d.weight_digits * d.weight_plane - 1 if d.weight_ring else 0) <= c.weight_words
+            and min(d.in_strip_rows, d.groups, d.in_digits, d.weight_digits, d.out_digits, d.blocks) > 0
+            and max(d.chunks, d.last_chunks) <= c.chunks
+            and (d.mode != Mode.THRESHOLD or d.out_digits <= c.code_digits)
+            and (not d.residual or post.res_end <= c.residual_words)
+            and (not d.residual_write or post.res_out_end <= c.residual_words)
+        )
+    elif isinstance(d, Transfer):
+        depth = {
+            Opcode.LOAD_WEIGHTS: c.weight_words,
+            Opcode.LOAD_PARAMETERS: c.parameter_words,
+            Opcode.LOAD_RESIDUAL: c.residual_words,
+            Opcode.STORE_RESIDUAL: c.residual_words,
+        }.get(d.opcode, c.activation_words)
+        stores = d.opcode in (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
+        moves = stores or d.opcode in (Opcode.LOAD_ACTIVATIONS, Opcode.LOAD_RESIDUAL)
+        words = d.row_words * min(d.rows, d.strip_rows) if moves else d.words
+        good = d.base + words <= depth and (moves or d.region == Region.PROGRAM)
+        good = good and (not moves or (d.strip_rows > 0 and d.rows <= d.strip_rows * c.strips))
+        good = good and (not d.lines or (moves and d.rows == d.strip_rows == 1 and d.words == d.row_words))
+        good = good and (not stores or d.region in (Region.OUTPUT, Region.SCRATCH))
+    else:
+        good = True
+    if not good:
+        raise SimulationError(f"descriptor {index}: {d.opcode.name} leaves a memory or contradicts itself")
+    if isinstance(d, Compute):
+        check_compute(index, d, post, c)
 
 
 def check_opcode(index: int, descriptor: Descriptor, config: Config) -> None:

@@ -1,7 +1,7 @@
 """Runs a program on many inputs at once: outputs, and counts of what happened, from the real data."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 
 from setun_compiler.program import Program
 from setun_hw.descriptor import Opcode, Region
-from setun_sim import kernels, transfer_kernels
+from setun_sim import transfer_kernels
 from setun_sim.errors import SimulationError
-from setun_sim.plan import Move, Operation, Work, plan, units, word_type
+from setun_sim.kernels import names
+from setun_sim.kernels.compute import compute
+from setun_sim.plan import Move, Plan, plan
+from setun_sim.words import units, word_type
+from setun_sim.work import Work
 
 #: bytes of activation memories that one thread works on at a time: they should stay in its cache
 CHUNK_BYTES = 1 << 20
 
 _FAULTS = {
-    kernels.READ_FAULT: "reads",
-    kernels.WRITE_FAULT: "writes",
-    kernels.RESIDUAL_READ_FAULT: "reads a residual",
-    kernels.RESIDUAL_WRITE_FAULT: "writes a residual",
+    names.WRITE_FAULT: "writes",
+    names.RESIDUAL_READ_FAULT: "reads a residual",
+    names.RESIDUAL_WRITE_FAULT: "writes a residual",
 }
 
 
@@ -50,21 +53,21 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
     """
     if inputs.ndim != 2 or inputs.shape[1] != program.input_bytes:
         raise SimulationError(f"inputs must have shape (runs, {program.input_bytes}), not {inputs.shape}")
-    operations = plan(program)
+    planned = plan(program)
     inputs = np.array(inputs)  # writable and contiguous: one type for the kernels
     runs, c = len(inputs), program.config
-    image_bytes = c.strips * c.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
-    image_bytes += c.strips * c.residual_words * c.post * np.dtype(np.int16).itemsize
+    image_bytes = c.strips * planned.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
+    image_bytes += c.strips * planned.residual_words * c.post * np.dtype(np.int16).itemsize
     size = max(1, min(CHUNK_BYTES // image_bytes, -(-runs // threads())))
     chunks = [inputs[k : k + size] for k in range(0, runs, size)]
     with ThreadPoolExecutor(threads()) as pool:
-        results = list(pool.map(lambda chunk: _execute_chunk(program, operations, chunk), chunks))
-    works = [operation for operation in operations if isinstance(operation, Work)]
+        results = list(pool.map(lambda chunk: _execute_chunk(program, planned, chunk), chunks))
+    works = [operation for operation in planned.operations if isinstance(operation, Work)]
     counts: dict[int, NDArray[np.int64]] = {}
     nonzero: dict[int, int] = {}
     for place, work in enumerate(works):
         found = (
-            np.stack([result[1][place] for result in results]) if results else np.zeros((1, kernels.COUNTS), np.int64)
+            np.stack([result[1][place] for result in results]) if results else np.zeros((1, names.COUNTS), np.int64)
         )
         _refuse(program, work, found.max(0))
         if work.in_run:
@@ -78,16 +81,16 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
 
 def _refuse(program: Program, work: Work, worst: NDArray[np.int64]) -> None:
     where, limit = f"descriptor {work.index}", program.config.accumulator_limit
-    if worst[kernels.FAULT]:
-        raise SimulationError(f"{where} {_FAULTS[int(worst[kernels.FAULT])]} beyond its tensor's end")
-    if worst[kernels.WORST_SUM] > limit:
+    if worst[names.FAULT]:
+        raise SimulationError(f"{where} {_FAULTS[int(worst[names.FAULT])]} beyond its tensor's end")
+    if worst[names.WORST_SUM] > limit:
         raise SimulationError(
-            f"{where}: a sum of magnitude {worst[kernels.WORST_SUM]} exceeds the accumulator's limit of {limit}"
+            f"{where}: a sum of magnitude {worst[names.WORST_SUM]} exceeds the accumulator's limit of {limit}"
         )
 
-    if worst[kernels.WORST_RESIDUAL] >= 1 << program.config.accumulator_bits - 1:
+    if worst[names.WORST_RESIDUAL] >= 1 << program.config.accumulator_bits - 1:
         raise SimulationError(
-            f"{where}: a residual sum of magnitude {worst[kernels.WORST_RESIDUAL]} does not fit the accumulator"
+            f"{where}: a residual sum of magnitude {worst[names.WORST_RESIDUAL]} does not fit the accumulator"
         )
 
 
@@ -105,12 +108,12 @@ def _pieces(move: Move, strips: int) -> Iterator[tuple[int, int, int, int, int, 
 
 
 def _execute_chunk(
-    program: Program, operations: Sequence[Operation], inputs: NDArray[np.uint8]
+    program: Program, planned: Plan, inputs: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
     """Outputs of some runs, and the counts of each piece of work."""
     c, images = program.config, len(inputs)
-    memory = np.zeros((images, c.strips, c.activation_words, 2, units(c)), word_type(c))
-    residual = np.zeros((images, c.strips, c.residual_words * c.post), np.int16)
+    memory = np.zeros((images, c.strips, planned.activation_words, 2, units(c)), word_type(c))
+    residual = np.zeros((images, c.strips, planned.residual_words * c.post), np.int16)
     outside: dict[int, NDArray[Any]] = {
         Region.INPUT: inputs,
         Region.OUTPUT: np.zeros((images, program.output_bytes), np.uint8),
@@ -118,13 +121,14 @@ def _execute_chunk(
         Region.PROGRAM: np.broadcast_to(np.frombuffer(program.image, np.uint8), (images, len(program.image))),
     }
     found: list[NDArray[np.int64]] = []
-    for operation in operations:
+    for operation in planned.operations:
         if isinstance(operation, Work):
-            o, counts = operation, np.zeros(kernels.COUNTS, np.int64)
-            kernels.compute(
+            o, counts = operation, np.zeros(names.COUNTS, np.int64)
+            compute(
                 o.geometry, memory, residual, o.weights, o.pad, o.active, o.thresholds, o.codes, o.pieces, o.fixed,
-                o.reads, o.writes, counts,
+                o.reads, o.writes, o.word_reads, counts,
             )  # fmt: skip
+            counts[names.PADDING_READS] += o.padding_reads * images
             found.append(counts)
             continue
         t, region = operation.transfer, outside[operation.transfer.region]

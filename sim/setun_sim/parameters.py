@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Post
-from setun_sim import kernels
+from setun_sim.kernels import names
 
 Integers = NDArray[np.int64]
 
@@ -40,11 +40,11 @@ def parameters(bits: NDArray[np.uint8], config: Config, post: Post | None, after
     fixed = np.zeros((10, count), np.int64)
     if post is not None:
         half, half1 = 1 << post.shift >> 1, 1 << post.shift1 >> 1
-        r = kernels.AFTER if after else kernels.R
+        r = names.AFTER if after else names.R
         rows = {
-            "m": (kernels.M, 0), "m2": (kernels.M2, 0), "r": (r, 0), "b": (kernels.B, half),
-            "pivot": (kernels.PIVOT, 0), "m0": (kernels.M0, 0), "b0": (kernels.B0, half1), "m1": (kernels.M1, 0),
-            "b1": (kernels.B1, half1),
+            "m": (names.M, 0), "m2": (names.M2, 0), "r": (r, 0), "b": (names.B, half),
+            "pivot": (names.PIVOT, 0), "m0": (names.M0, 0), "b0": (names.B0, half1), "m1": (names.M1, 0),
+            "b1": (names.B1, half1),
         }  # fmt: skip
         for name, size in c.affine_parameters.items():
             row, add = rows[name]

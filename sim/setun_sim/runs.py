@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_hw.descriptor import Post
-from setun_sim.kernels import VECTOR
+from setun_sim.kernels.names import VECTOR
 
 #: [set, run, (first channel of the set, channels, first element and last word of the pixel)]; empty runs fill up
 Runs = NDArray[np.int64]
