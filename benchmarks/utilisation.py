@@ -11,6 +11,7 @@ import dataclasses
 import json
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -103,6 +104,14 @@ def ideal_steps(network: Network, layer: Layer, record: LayerRecord, config: Con
     return ceil_div(outputs, config.rows) * strip * cols * passes * min(taps)
 
 
+@cache
+def _network(name: str, precision: Precision) -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.onnx"
+        onnx.save(zoo.build(name), path)
+        return read(path, input_range=(-5, 5), precision=precision)
+
+
 def measure(name: str, way: Way) -> Found:
     """Build, compile and simulate.
 
@@ -112,10 +121,7 @@ def measure(name: str, way: Way) -> Found:
         When the configuration cannot run the network.
     """
     config = presets.config(way.config)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.onnx"
-        onnx.save(zoo.build(name), path)
-        network = read(path, input_range=(-5, 5), precision=Precision.of(config))
+    network = _network(name, Precision.of(config))
     program = compile_network(network, config, batch=way.batch, rounds=way.rounds)
     result = simulate(program, None)
     images = program.images

@@ -22,8 +22,8 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
             name="resnet20", rows=16, lanes=16, strips=4, post=4, weight_words=2048, axi_data_bits=128, affine=True,
             residual_words=1536,
         ),
-        "ResNet-20 with all weights on chip: 16, 32 and 64 channels, maps of 32, 16 and 8 rows, residuals in fixed"
-        " point; it runs 8-bit activations as well.",
+        "Recommended for ResNet-20, compiled with eight rounds: 16, 32 and 64 channels fill rows and lanes, 32, 16 and"
+        " 8 map rows the strips, weights stay on chip; residuals in fixed point, 8-bit activations too.",
     ),
     (
         Config(
@@ -37,8 +37,8 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
             name="wide", rows=32, lanes=32, strips=4, post=8, activation_words=10240, weight_words=2048,
             parameter_words=256, axi_data_bits=1024,
         ),
-        "VGG-S: channels in multiples of 32, rows divisible by 4; memory and bus for 13 million streamed weights, which"
-        " a batch of four shares.",
+        "Recommended for VGG-S, alone or in a batch of four: channels in multiples of 32, map rows divisible by 4, and"
+        " memory and bus for 13 million streamed weights, which a batch shares.",
     ),
     (
         Config(

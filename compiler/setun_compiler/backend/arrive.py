@@ -112,15 +112,15 @@ def _cycles(plan: Plan, op: Op, buffer: Buffer, lines: bool, pieces: list[Piece]
     row = max(map_sharing(config, lines=True).run(tensor.row_words), tensor.row_words)
     if not lines:
         row = plan.images * tensor.row_cycles(config)
-    row_cycles = row / plan.rounds  # only the first round waits
     descriptor = max(1, SIZE * 8 // config.axi_data_bits) + LATENCY + DECODE
     pixel = op.cycles_per_pixel(plan.tensors, config)
+    writes = min(0.9, op.words_per_pixel(plan.tensors, config) / pixel)  # share of cycles in which nothing is loaded
     fetched = computed = 0.0
     for piece in pieces:
         for first, end in piece.fetched:
-            fetched += descriptor + LATENCY + row_cycles * (end - first)
-            if computed:  # words are loaded in cycles in which none is written
-                fetched += row_cycles * (end - first) * min(1, op.words_per_pixel(plan.tensors, config) / pixel)
+            fetched += descriptor + LATENCY
+            loading = row * (end - first) / plan.rounds  # only the first round waits
+            fetched += loading + writes * min(loading / (1 - writes), max(0, computed - fetched))
         fetched += descriptor * (2 if op.affine is not None else 1)
         start = max(fetched, computed)
         computed = start + SETUP + write_latency(config) + (piece.out_end - piece.out_first) * op.cols * pixel
