@@ -41,6 +41,23 @@ def test_compile_then_run_gives_the_float_models_logits(command: Command, tmp_pa
         np.testing.assert_allclose(found["logits"], wanted["logits"], atol=1e-4, rtol=0)
 
 
+def test_rounds_take_more_images_in_a_run_and_give_the_same(command: Command, digits: Path, tmp_path: Path) -> None:
+    program, x = tmp_path / "net.setun", DATA / "digits.npz"
+    compiled = document(
+        command(
+            "compile", DATA / "digits.onnx", "-o", program, "--config", "tiny", "--calibration", x, "--rounds", 5,
+            "--json",
+        )
+    )  # fmt: skip
+    assert (compiled["images"], compiled["rounds"]) == (5, 5)
+    once = document(command("run", digits, "--input", x, "-o", tmp_path / "a.npz", "--json"))
+    five = document(command("run", program, "--input", x, "-o", tmp_path / "b.npz", "--json"))
+    assert (five["images"], five["runs"]) == (32, 7)
+    assert five["cycles"] < 5 * once["cycles"]
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        np.testing.assert_array_equal(a["logits"], b["logits"])
+
+
 def test_run_takes_an_npy_file_and_another_key(command: Command, digits: Path, tmp_path: Path) -> None:
     with np.load(DATA / "digits.npz") as data:
         np.save(tmp_path / "x.npy", data["x"][:3])

@@ -69,4 +69,4 @@ def _programs(config: Config, folder: Path) -> Iterator[tuple[Program, Samples]]
         model: Any = zoo.build(name, size=size, width=width)
         onnx.save(model, path)
         samples = np.random.default_rng(3).normal(size=(4, 3, size, size)).astype(np.float32)
-        yield compile_model(path, config, calibration=samples), samples[:1]
+        yield compile_model(path, config, calibration=samples, rounds=2), samples[:2]

@@ -77,15 +77,16 @@ def random_networks(count: int) -> list[Network]:
 
 
 def random_cases(config: Config, count: int) -> list[Case]:
-    """Those of ``count`` random networks that fit the configuration; every fifth as a batch of P images."""
+    """Those of ``count`` random networks that fit the configuration; every fifth as a batch of P images, every third in
+    two rounds."""
     cases = []
     for turn, network in enumerate(random_networks(count)):
         batch = turn % 5 == 4
         try:
-            program = compile_network(network, config, batch=batch)
+            program = compile_network(network, config, batch=batch, rounds=2 if turn % 3 == 2 else 1)
         except CompileError:
             continue
-        integers = integers_for(network, config.strips if batch else 2, seed=turn)
+        integers = integers_for(network, max(2, program.images), seed=turn)
         inputs = host.encode(program, samples_for(network, integers))
         latency, interval, seed = MEMORIES[turn % len(MEMORIES)]
         cases.append(Case(program=program, inputs=inputs, latency=latency, interval=interval, seed=seed))
