@@ -12,7 +12,7 @@ from setun_compiler.backend.check_program import descriptors
 from setun_compiler.network import Feature, Layer, Network, Output, Pool, Port, Threshold
 from setun_compiler.program import Program
 from setun_hw.config import Config
-from setun_hw.descriptor import Compute, Opcode
+from setun_hw.descriptor import Compute, Opcode, Transfer
 from tests.strategies import configs, networks
 
 
@@ -108,7 +108,7 @@ def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool
             made = sum(c.out_rows * c.groups for c in pieces) // -(-target.out_shape[0] // config.rows)
             assert made in (d.in_strip_rows // d.row_step, target.out_shape[1]), "all rows, or the whole in strip 0"
         assert rows <= config.strips * d.in_strip_rows
-    loads = [d for d in run if d.opcode is Opcode.LOAD_ACTIVATIONS]
+    loads = [d for d in run if isinstance(d, Transfer) and d.opcode is Opcode.LOAD_ACTIVATIONS]
     rows = program.input.map.line_rows or program.images * program.input.map.rows
     assert sum(d.words for d in loads) == rows * program.input.map.row_words, "every word is fetched once"
     assert {bool(d.lines) for d in loads} == {program.input.map.line_rows > 0}
