@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from setun_compiler.digits import from_codes, from_raw_planes, to_codes
-from setun_compiler.layout import pack_lines, pack_map, unpack_map
+from setun_compiler.layout import Units, line_beats, map_words, pack_codes, to_beats, unpack_map
 from setun_compiler.network import Floats, Integers
 from setun_compiler.program import InputPort, OutputPort, Program, Unfold
 from setun_hw.config import Encoding
@@ -46,19 +46,29 @@ def encode_integers(program: Program, integers: Integers) -> NDArray[np.uint8]:
     if port.unfold:  # pixels that no pooling window covers stay away
         maps = unfold(integers, port.unfold)[:, :, : port.map.rows, : port.map.cols]
     codes = code_table(port, config.encoding)[:, maps - port_range(port)[0]]
-    runs = -(-len(maps) // program.images)
+    return arrange(program, map_words(codes, config.lanes), 2)
+
+
+def arrange(program: Program, words: Units, unit_bits: int) -> NDArray[np.uint8]:
+    """Input regions of words (images, rows, words of a row, units); a unit is a two-bit code or a byte."""
+    port, config = program.input, program.config
+    units = config.axi_data_bits // unit_bits
+    runs = -(-len(words) // program.images)
     if port.map.line_rows:
         batch = program.images > program.rounds
-        data = pack_lines(codes, config.lanes, config.axi_data_bits, config.strips, port.map.line_rows, batch=batch)
+        beats = line_beats(words, units, config.strips, port.map.line_rows, batch=batch)
     else:
-        data = pack_map(codes, config.lanes, config.axi_data_bits)
+        beats = to_beats(words, units)
+    data = (pack_codes(beats) if unit_bits == 2 else beats).reshape(len(beats), -1 if beats.size else port.map.size)
     regions = np.zeros((runs * program.input_bytes // port.map.size, port.map.size), np.uint8)
     regions[: len(data)] = data
     return regions.reshape(runs, program.input_bytes)
 
 
-def quantise(port: InputPort, samples: ArrayLike) -> Integers:
+def quantise(port: InputPort, samples: ArrayLike, first: int = 0) -> Integers:
     """Stored integers (images, channels, rows, cols) of samples, by the rule of :class:`InputPort`.
+
+    Errors call the first sample image ``first``.
 
     Raises
     ------
@@ -75,17 +85,18 @@ def quantise(port: InputPort, samples: ArrayLike) -> Integers:
     floats = array.astype(np.float64)
     bad = ~np.isfinite(floats)
     if bad.any():
-        raise InputError(f"input {port.name!r}: image {int(np.argwhere(bad)[0][0])} holds a number that is not finite")
+        image = first + int(np.argwhere(bad)[0][0])
+        raise InputError(f"input {port.name!r}: image {image} holds a number that is not finite")
     rounded = np.rint((floats - port.offset) / port.scale) + port.zero
     if port.saturate:
         rounded = np.clip(rounded, port.low, port.high)
     outside = (rounded < port.low) | (rounded > port.high)
     if outside.any():
-        first = tuple(int(k) for k in np.argwhere(outside)[0])
+        place = tuple(int(k) for k in np.argwhere(outside)[0])
         low, high = ((limit - port.zero) * port.scale + port.offset for limit in (port.low, port.high))
         raise InputError(
-            f"input {port.name!r}: {floats[first]:g} of image {first[0]} is outside the range {low:g} to {high:g}"
-            " that the program was compiled for"
+            f"input {port.name!r}: {floats[place]:g} of image {first + place[0]} is outside the range {low:g} to"
+            f" {high:g} that the program was compiled for"
         )
     integers = rounded.astype(np.int64)
     if port.table:

@@ -60,38 +60,37 @@ def pack_bits(bits: Units) -> Units:
     return np.packbits(bits, axis=-1, bitorder="little")
 
 
-def pack_map(codes: Codes, lanes: int, beat_bits: int) -> Units:
-    """Feature maps as bytes in external memory.
+def map_words(codes: Codes, lanes: int) -> Codes:
+    """Words of feature maps, (images, rows, words of a row, lanes).
 
-    ``codes`` is (digits, images, channels, rows, cols), most significant digit first; the result is (images, bytes).
+    ``codes`` is (digits, images, channels, rows, cols), most significant digit first.
     """
-    data = pack_codes(to_beats(_words(codes, lanes), beat_bits // 2))  # (images, rows, beats, bytes)
-    return data.reshape(len(data), prod(data.shape[1:]))
-
-
-def pack_lines(codes: Codes, lanes: int, beat_bits: int, strips: int, line_rows: int, *, batch: bool) -> Units:
-    """Feature maps as lines: the words of all banks at one address together, bank 0 lowest.
-
-    ``codes`` is as for :func:`pack_map`. A strip has ``line_rows`` rows and holds, with ``batch``, an image of its own;
-    the result is (runs, bytes).
-    """
-    words = _words(codes, lanes)  # (images, rows, words, lanes)
-    if batch:
-        words = pad_axis(pad_axis(words, 0, ceil_div(len(words), strips) * strips), 1, line_rows)
-    else:
-        words = pad_axis(words, 1, strips * line_rows)
-    banks = words.reshape(-1, strips, line_rows, *words.shape[2:])
-    lines = banks.transpose(0, 2, 3, 1, 4).reshape(len(banks), line_rows, words.shape[2], strips * lanes)
-    data = pack_codes(to_beats(lines, beat_bits // 2))
-    return data.reshape(len(data), prod(data.shape[1:]))
-
-
-def _words(codes: Codes, lanes: int) -> Codes:
-    """Words of feature maps, (images, rows, words of a row, lanes)."""
     digits, images, channels, rows, cols = codes.shape
     blocks = ceil_div(channels, lanes)
     padded = pad_axis(codes, 2, blocks * lanes).reshape(digits, images, blocks, lanes, rows, cols)
     return padded.transpose(1, 4, 5, 2, 0, 3).reshape(images, rows, cols * blocks * digits, lanes)
+
+
+def pack_map(codes: Codes, lanes: int, beat_bits: int) -> Units:
+    """Feature maps as bytes in external memory, (images, bytes); ``codes`` is as for :func:`map_words`."""
+    data = pack_codes(to_beats(map_words(codes, lanes), beat_bits // 2))  # (images, rows, beats, bytes)
+    return data.reshape(len(data), prod(data.shape[1:]))
+
+
+def line_beats(words: Units, beat_units: int, strips: int, line_rows: int, *, batch: bool) -> Units:
+    """Feature maps as lines: the words of all banks at one address together, bank 0 lowest.
+
+    ``words`` is (images, rows, words of a row, units). A strip has ``line_rows`` rows and holds, with ``batch``, an
+    image of its own; the result is (runs, rows of a strip, beats, beat_units).
+    """
+    if batch:
+        words = pad_axis(pad_axis(words, 0, ceil_div(len(words), strips) * strips), 1, line_rows)
+    else:
+        words = pad_axis(words, 1, strips * line_rows)
+    _, _, count, units = words.shape
+    banks = words.reshape(len(words) * words.shape[1] // (strips * line_rows), strips, line_rows, count, units)
+    lines = banks.transpose(0, 2, 3, 1, 4).reshape(len(banks), line_rows, count, strips * units)
+    return to_beats(lines, beat_units)
 
 
 def unpack_map(data: Units, shape: tuple[int, int, int], digits: int, lanes: int, beat_bits: int) -> Codes:

@@ -1,7 +1,7 @@
 """Runs a program on many inputs at once: outputs, and counts of what happened, from the real data."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_compiler.program import Program
-from setun_hw.descriptor import Opcode, Region
-from setun_sim import transfer_kernels
+from setun_hw.descriptor import Region
 from setun_sim.errors import SimulationError
 from setun_sim.kernels import names
 from setun_sim.kernels.compute import compute
-from setun_sim.plan import Move, Plan, plan
+from setun_sim.moves import carry_out
+from setun_sim.plan import Plan, plan
 from setun_sim.words import units, word_type
 from setun_sim.work import Work
 
@@ -53,29 +53,35 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
     """
     if inputs.ndim != 2 or inputs.shape[1] != program.input_bytes:
         raise SimulationError(f"inputs must have shape (runs, {program.input_bytes}), not {inputs.shape}")
-    planned = plan(program)
-    inputs = np.array(inputs)  # writable and contiguous: one type for the kernels
-    runs, c = len(inputs), program.config
+    return execute_runs(program, len(inputs), lambda begin, end: inputs[begin:end])
+
+
+def execute_runs(program: Program, runs: int, read: Callable[[int, int], NDArray[np.uint8]]) -> Execution:
+    """:func:`execute` for inputs that are not there at once: ``read(begin, end)`` makes those of some runs.
+
+    It is called from several threads.
+    """
+    planned, c = plan(program), program.config
     image_bytes = c.strips * planned.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
     image_bytes += c.strips * planned.residual_words * c.post * np.dtype(np.int16).itemsize
     size = max(1, min(CHUNK_BYTES // image_bytes, -(-runs // threads())))
-    chunks = [inputs[k : k + size] for k in range(0, runs, size)]
+
+    def chunk(begin: int) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
+        inputs = np.array(read(begin, min(runs, begin + size)))  # writable and contiguous: one type for the kernels
+        return _execute_chunk(program, planned, inputs)
+
     with ThreadPoolExecutor(threads()) as pool:
-        results = list(pool.map(lambda chunk: _execute_chunk(program, planned, chunk), chunks))
+        results = list(pool.map(chunk, range(0, runs, size)))
     works = [operation for operation in planned.operations if isinstance(operation, Work)]
     counts: dict[int, NDArray[np.int64]] = {}
     nonzero: dict[int, int] = {}
     for place, work in enumerate(works):
-        found = (
-            np.stack([result[1][place] for result in results]) if results else np.zeros((1, names.COUNTS), np.int64)
-        )
+        found = np.stack([result[1][place] for result in results] or [np.zeros(names.COUNTS, np.int64)])
         _refuse(program, work, found.max(0))
         if work.in_run:
             counts[work.index] = counts.get(work.index, 0) + found.sum(0)
             nonzero[work.index] = nonzero.get(work.index, 0) + work.nonzero_weights
-    outputs = (
-        np.concatenate([result[0] for result in results]) if results else np.zeros((0, program.output_bytes), np.uint8)
-    )
+    outputs = np.concatenate([result[0] for result in results] or [np.zeros((0, program.output_bytes), np.uint8)])
     return Execution(outputs=outputs, counts=counts, nonzero_weights=nonzero)
 
 
@@ -92,19 +98,6 @@ def _refuse(program: Program, work: Work, worst: NDArray[np.int64]) -> None:
         raise SimulationError(
             f"{where}: a residual sum of magnitude {worst[names.WORST_RESIDUAL]} does not fit the accumulator"
         )
-
-
-def _pieces(move: Move, strips: int) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """Words that lie together on chip: byte of the region, bank, first word, words, and which of how many words that
-    follow each other outside they are."""
-    t = move.transfer
-    if t.lines:
-        for bank in range(strips):
-            yield t.offset, bank, t.base, t.words, strips, bank
-        return
-    for row in range(t.rows):
-        base = t.base + row % t.strip_rows * t.row_words
-        yield t.offset + row * move.row_bytes, row // t.strip_rows, base, t.row_words, 1, 0
 
 
 def _execute_chunk(
@@ -137,23 +130,5 @@ def _execute_chunk(
                 f"descriptor {operation.index}: bytes {t.offset} to {t.offset + t.rows * operation.row_bytes} leave "
                 f"a region of {region.shape[1]} bytes"
             )
-        for start, bank, base, words, parts, part in _pieces(operation, c.strips):
-            if t.opcode is Opcode.LOAD_ACTIVATIONS:
-                transfer_kernels.load_row(
-                    region, start, memory, bank, base, words, c.lanes, parts, part, c.axi_data_bits
-                )
-            elif t.opcode is Opcode.STORE_ACTIVATIONS:
-                transfer_kernels.store_row(
-                    region, start, operation.row_bytes, memory, bank, base, words, c.lanes, parts, part,
-                    c.axi_data_bits,
-                )  # fmt: skip
-            elif t.opcode is Opcode.LOAD_RESIDUAL:
-                transfer_kernels.load_residuals(
-                    region, start, residual, bank, base, words, c.post, c.residual_bits, parts, part, c.axi_data_bits
-                )
-            else:
-                transfer_kernels.store_residuals(
-                    region, start, operation.row_bytes, residual, bank, base, words, c.post, c.residual_bits, parts,
-                    part, c.axi_data_bits,
-                )  # fmt: skip
+        carry_out(operation, region, memory, residual, c)
     return outside[Region.OUTPUT], found

@@ -12,6 +12,7 @@ from setun_sim.kernels.names import PADS
 from setun_sim.kernels.places import count_reads
 from setun_sim.order import actions, descriptors_of, posts_of
 from setun_sim.parameters import Parameters
+from setun_sim.remember import remembered
 from setun_sim.resident import Resident
 from setun_sim.words import Planes, beat_bytes
 from setun_sim.work import Work, work_of
@@ -132,6 +133,7 @@ class _Planner:
         return replace(work, word_reads=reads, padding_reads=beside)
 
 
+@remembered
 def plan(program: Program) -> Plan:
     """Everything the init list and then the run list do to the images.
 

@@ -11,7 +11,8 @@ from setun_compiler import host
 from setun_compiler.program import Program
 from setun_hw.descriptor import Compute
 from setun_sim.activity import Activity, activity
-from setun_sim.execute import execute
+from setun_sim.encode import encode
+from setun_sim.execute import execute_runs
 from setun_sim.layers import LayerResult, Traffic, layer_results, traffic_of, utilisation
 from setun_sim.order import posts_of
 from setun_sim.table import layer_table
@@ -112,10 +113,15 @@ def simulate(
     line = timeline(program, latency=latency, interval=interval)
     logits, runs, activities = None, 0, None
     if samples is not None:
-        inputs = host.encode(program, samples)
-        runs = len(inputs)
-        done = execute(program, inputs)
-        logits = host.decode(program, done.outputs, len(np.asarray(samples)))
+        array = host.as_array(samples, f"input {program.input.name!r}")
+        host.quantise(program.input, array[:0] if array.ndim else array)  # refuses a wrong shape before the work
+        images, runs = program.images, -(-len(array) // program.images)
+
+        def read(begin: int, end: int) -> NDArray[np.uint8]:
+            return encode(program, array[begin * images : end * images], begin * images)
+
+        done = execute_runs(program, runs, read)
+        logits = host.decode(program, done.outputs, len(array))
         activities = _activities(program, line, runs, done.counts, done.nonzero_weights) if activity else None
     beat_bytes = program.config.axi_data_bits // 8
     return Result(

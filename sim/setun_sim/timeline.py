@@ -14,6 +14,7 @@ from setun_sim import timeline_kernels as kernels
 from setun_sim.activity import convolution_pixels, steps
 from setun_sim.errors import SimulationError
 from setun_sim.order import descriptors_of, posts_of
+from setun_sim.remember import remembered
 
 #: cycles from a burst's address to its first beat where nothing else is said: a memory on the chip
 DEFAULT_LATENCY = 8
@@ -49,6 +50,7 @@ class Timeline:
         return dict(zip(names, (int(word) for word in self.counters[index]), strict=True))
 
 
+@remembered
 def timeline(
     program: Program, *, latency: int = DEFAULT_LATENCY, interval: int = DEFAULT_INTERVAL, init: bool = False
 ) -> Timeline:

@@ -36,6 +36,38 @@ def _spread_bits(v):
 
 
 @_jit
+def _unzip(v, whole):
+    """Even bits in the lower half, odd ones in the upper half, of the ``whole`` of 64 bits or of each 32 of them."""
+    for shift, mask in (
+        (np.uint64(1), np.uint64(0x2222222222222222)),
+        (np.uint64(2), np.uint64(0x0C0C0C0C0C0C0C0C)),
+        (np.uint64(4), np.uint64(0x00F000F000F000F0)),
+        (np.uint64(8), np.uint64(0x0000FF000000FF00)),
+    ):
+        t = (v ^ v >> shift) & mask
+        v = v ^ t ^ t << shift
+    t = (v ^ v >> np.uint64(16)) & np.uint64(0x00000000FFFF0000)
+    return v ^ t ^ t << np.uint64(16) if whole else v
+
+
+@_jit
+def load_words(source, first, target, bank, banks, base, words):
+    """Words of 16 or 32 lanes without gaps: those of ``banks`` banks together, word by word.
+
+    ``source[image, n]`` and ``target[image, bank, word]`` are the regions and the memory in numbers of a word's bits.
+    """
+    whole, count = source.itemsize == 8, banks * words
+    found = np.empty(count, source.dtype)
+    for image in range(source.shape[0]):
+        own = source[image, first : first + count]
+        for n in range(count):
+            found[n] = _unzip(np.uint64(own[n]), whole)
+        for k in range(banks):
+            for word in range(words):
+                target[image, bank + k, base + word] = found[word * banks + k]
+
+
+@_jit
 def load_row(outside, start, memory, bank, base, row_words, lanes, parts, part, beat_bits):
     """Fill ``row_words`` words of every ``memory[image, bank]`` from byte ``start`` of ``outside[image]`` on.
 
