@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # they bring the simulator with them
     from setun_sim.cost.candidate import Candidate
     from setun_sim.cost.compare import Comparison
     from setun_sim.cost.fpga import FpgaCost
+    from setun_sim.cost.mapped import Mapped
 
 _SHORT = {"ternary (native cells)": "native ternary", "ternary (binary gates)": "ternary on gates"}
 
@@ -36,6 +37,8 @@ def comparison_text(comparison: "Comparison") -> str:
         parts.append(
             wrapped("* steps carried over from another encoding by its digits; --model FILE.onnx gives exact ones")
         )
+    if comparison.mapped:
+        parts.append(_mapped(comparison.mapped))
     for name in [comparison.primary] if comparison.primary else []:
         parts += [_by_component(name, comparison.of(name), what) for what in ("energy", "transistors")]
     parts += _balance(comparison)
@@ -138,6 +141,18 @@ def _balance(comparison: "Comparison") -> list[str]:
         header = ("energy of ternary over binary", "low", "high", "at low", "at high", "status")
         parts.append(table(header, swings, widest=32))
     return parts
+
+
+def _mapped(found: "Sequence[Mapped]") -> str:
+    """Cells, area and static power of the logic as yosys maps it to a library."""
+    rows = []
+    for one in found:
+        plain = one.to_json()
+        rows.append(
+            (plain["encoding"], plain["cells"], figure(plain["area_um2"] / 1e6), figure(plain["static_nw"] / 1e3))
+        )
+    title = f"logic mapped to {found[0].library.name} by yosys"
+    return table((title, "cells", "mm2", "uW static"), rows, widest=30)
 
 
 def _fpga(own: "Sequence[FpgaCost]") -> list[str]:

@@ -1,7 +1,7 @@
 """``setun compare`` and ``setun technologies``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +14,17 @@ from setun.cli.options import (
     Json,
     Key,
     Latency,
+    LibertyFile,
     MemoryName,
     ProgramFile,
     Toggles,
     print_json,
     working,
 )
+
+if TYPE_CHECKING:
+    from setun_sim.cost import Technology
+    from setun_sim.cost.library import Library
 
 
 def compare(
@@ -35,6 +40,7 @@ def compare(
             "--technology", metavar="NAME|FILE.toml", help="May be repeated; FPGAs too.", show_default="all of logic"
         ),
     ] = None,
+    liberty: LibertyFile = None,
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
     model: Annotated[
@@ -64,11 +70,15 @@ def compare(
     from setun.recompiling import in_every_encoding
     from setun_compiler.container import load
     from setun_sim.cost import technology as find
+    from setun_sim.cost.library import read_library
     from setun_sim.report.comparison import compared, comparison_page
 
     compiled = load(program)
     samples = load_array(input_file, key) if input_file is not None else None
+    library = read_library(liberty) if liberty is not None else None
     using = None if technology is None else [find(name) for name in technology]
+    if library is not None:
+        using = _technologies(technology or ["22fdx"], library)
     seen = load_array(calibration, key) if calibration is not None else None
     with working(f"comparing {program}"):
         others = None
@@ -76,7 +86,7 @@ def compare(
             others = in_every_encoding(compiled, model, input_range=input_range, calibration=seen)
         found = compared(
             compiled, samples, using, memory=find(memory), clock_mhz=clock, latency=latency, interval=interval,
-            others=others, count_toggles=toggles,
+            others=others, count_toggles=toggles, library=library,
         )  # fmt: skip
     if output is not None:
         with replacing(output, program, input_file) as temporary:
@@ -89,6 +99,18 @@ def compare(
     typer.echo(comparison_text(found))
     if output is not None:
         typer.echo(f"\nwrote {output}")
+
+
+def _technologies(names: list[str], library: "Library") -> "list[Technology]":
+    """FPGAs as they are, and the one other with the library's cells."""
+    from setun_sim.cost import CostError, Kind
+    from setun_sim.cost import technology as find
+    from setun_sim.cost.celled import with_library
+
+    known = [find(name) for name in names]
+    if sum(one.kind is not Kind.FPGA for one in known) != 1:
+        raise CostError("a Liberty file needs one technology of kind logic, for what it does not hold")
+    return [one if one.kind is Kind.FPGA else with_library(one, library) for one in known]
 
 
 def technologies(

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from setun_sim.cost import Technology
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 ProgramFile = Annotated[Path, typer.Argument(metavar="NET.setun", help="Compiled program.", show_default=False)]
@@ -26,6 +29,10 @@ TechnologyName = Annotated[
 MemoryName = Annotated[
     str, typer.Option("--memory", metavar="NAME|FILE.toml", help="External memory: technology of kind memory.")
 ]
+LibertyFile = Annotated[
+    Path | None,
+    typer.Option("--liberty", metavar="FILE.lib", help="Cells of a library as the gates.", show_default=False),
+]
 Clock = Annotated[float | None, typer.Option("--clock", metavar="MHZ", help="Clock.", show_default="the technology's")]
 InputRange = Annotated[
     tuple[float, float] | None,
@@ -38,6 +45,16 @@ Toggles = Annotated[
     bool, typer.Option("--toggles", help="Count the dot products' switching on real operands (slower).")
 ]
 Key = Annotated[str, typer.Option("--key", metavar="NAME", help="Which array of an npz file holds the inputs.")]
+
+
+def technology_for(name: str, liberty: Path | None) -> "Technology":
+    """A technology by name or file, its gates from a Liberty file where there is one."""
+    from setun_sim.cost import technology
+    from setun_sim.cost.celled import with_library
+    from setun_sim.cost.library import read_library
+
+    found = technology(name)
+    return found if liberty is None else with_library(found, read_library(liberty))
 
 
 def print_json(document: dict[str, Any]) -> None:

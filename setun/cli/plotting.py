@@ -13,10 +13,12 @@ from setun.cli.options import (
     Json,
     Key,
     Latency,
+    LibertyFile,
     MemoryName,
     ProgramFile,
     TechnologyName,
     print_json,
+    technology_for,
     working,
 )
 
@@ -47,6 +49,7 @@ def plot(
     ] = None,
     input_file: InputFile = None,
     technology: TechnologyName = "22fdx",
+    liberty: LibertyFile = None,
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
     latency: Latency = 8,
@@ -73,7 +76,7 @@ def plot(
         found = gather(
             compiled,
             samples,
-            find(technology),
+            technology_for(technology, liberty),
             memory=find(memory),
             clock_mhz=clock,
             latency=latency,

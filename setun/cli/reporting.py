@@ -12,10 +12,12 @@ from setun.cli.options import (
     Json,
     Key,
     Latency,
+    LibertyFile,
     MemoryName,
     ProgramFile,
     TechnologyName,
     print_json,
+    technology_for,
     working,
 )
 
@@ -27,6 +29,7 @@ def report(
     ],
     input_file: InputFile = None,
     technology: TechnologyName = "22fdx",
+    liberty: LibertyFile = None,
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
     latency: Latency = 8,
@@ -55,7 +58,7 @@ def report(
         found = gather(
             compiled,
             samples,
-            find(technology),
+            technology_for(technology, liberty),
             memory=find(memory),
             clock_mhz=clock,
             latency=latency,

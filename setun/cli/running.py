@@ -12,11 +12,13 @@ from setun.cli.options import (
     Json,
     Key,
     Latency,
+    LibertyFile,
     MemoryName,
     ProgramFile,
     TechnologyName,
     Toggles,
     print_json,
+    technology_for,
     working,
 )
 
@@ -67,6 +69,7 @@ def simulate(
         typer.Option("--trace", metavar="T.json", help="Write a timeline for ui.perfetto.dev.", show_default=False),
     ] = None,
     technology: TechnologyName = "22fdx",
+    liberty: LibertyFile = None,
     memory: MemoryName = "lpddr4",
     clock: Clock = None,
     latency: Latency = 8,
@@ -95,8 +98,8 @@ def simulate(
     samples = load_array(input_file, key) if input_file is not None else None
     with working(f"simulating {program}"):
         result, expected = priced(
-            compiled, samples, find(technology), memory=find(memory), clock_mhz=clock, latency=latency,
-            interval=interval,
+            compiled, samples, technology_for(technology, liberty), memory=find(memory), clock_mhz=clock,
+            latency=latency, interval=interval,
         )  # fmt: skip
         energy = counted(result, expected, samples) if toggles else expected
     if trace is not None:

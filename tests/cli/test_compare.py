@@ -124,6 +124,24 @@ def test_toggles_are_counted_for_every_encoding(command: Command, digits: Path) 
     assert f"counted on real operands: {min(ratios):+.1%} to {max(ratios):+.1%} of the expected" in text
 
 
+def test_a_liberty_file_prices_all_encodings_on_gates(
+    command: Command, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from setun_sim.report import comparison
+
+    monkeypatch.setattr(comparison, "find_spec", lambda name: None)  # as if yosys was not there
+    library = Path(__file__).parents[1] / "cost" / "tiny.lib"
+    found = document(command("compare", digits, "--liberty", library, "--json"))
+    names = [(one["technology"], one["name"]) for one in found["candidates"]]
+    assert names == [("tiny", name) for name in ("ternary (binary gates)", "rails", "binary2")]
+    assert all(one["area_um2"] > 0 and one["energy_fj"] > 0 for one in found["candidates"])
+    assert found["mapped"] == []
+    two = ("--technology", "ptm32", "--technology", "22fdx")
+    done = command("compare", digits, "--liberty", library, *two)
+    assert done.exit_code == 2
+    assert done.stderr == "Error: a Liberty file needs one technology of kind logic, for what it does not hold\n"
+
+
 @pytest.mark.slow
 def test_an_fpga_beside_a_chip(command: Command, digits: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyosys")

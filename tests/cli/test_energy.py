@@ -12,6 +12,7 @@ from typer.testing import Result
 import setun
 
 DATA = Path(setun.__file__).parent / "data"
+TINY = Path(__file__).parents[1] / "cost" / "tiny.lib"
 INPUT = ("--input", DATA / "digits.npz")
 Command = Callable[..., Result]
 
@@ -78,6 +79,29 @@ def test_toggles_replace_the_expected_switching_and_show_the_difference(command:
     text = command("simulate", digits, *INPUT, "--toggles").stdout
     change = toggles["energy_fj"] / toggles["expected_energy_fj"] - 1
     assert text.endswith(f"switching counted on real operands changes the whole by {change:+.1%}\n")
+
+
+def test_a_liberty_file_prices_the_gates(command: Command, digits: Path, tmp_path: Path) -> None:
+    found = document(command("simulate", digits, *INPUT, "--liberty", TINY, "--json"))["energy"]
+    assert found["technology"] == "tiny"
+    plain = document(command("simulate", digits, *INPUT, "--json"))["energy"]
+    assert found["components_fj"]["external memory"] == plain["components_fj"]["external memory"]
+    assert found["components_fj"]["adder tree"] != plain["components_fj"]["adder tree"]
+    document(command("report", digits, *INPUT, "--liberty", TINY, "-o", tmp_path / "r.html", "--json"))
+    assert "Cells of tiny (tiny.lib)" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    done = command("plot", digits, *INPUT, "--liberty", TINY, "--kind", "energy", "-o", tmp_path / "e.svg")
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("verb", ["simulate", "compare", "report", "plot"])
+def test_a_liberty_file_cut_short_is_refused(command: Command, digits: Path, tmp_path: Path, verb: str) -> None:
+    cut = tmp_path / "cut.lib"
+    cut.write_bytes(TINY.read_bytes()[:2000])
+    output = {"report": ("-o", tmp_path / "r.html"), "plot": ("-o", tmp_path / "p")}.get(verb, ())
+    done = command(verb, digits, "--liberty", cut, *output)
+    assert done.exit_code == 2
+    assert re.fullmatch(rf"Error: {re.escape(str(cut))}: line \d+: the file ends inside a group: .*\n", done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["cut.lib"]
 
 
 @pytest.mark.parametrize(

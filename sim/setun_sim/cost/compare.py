@@ -13,6 +13,8 @@ from setun_sim.cost.balance import BreakEven, Swing, break_even, tornado
 from setun_sim.cost.candidate import Candidate, candidate, figures
 from setun_sim.cost.errors import CostError
 from setun_sim.cost.fpga import FpgaCost, fpga_cost_of
+from setun_sim.cost.library import Library
+from setun_sim.cost.mapped import Mapped, mapped
 from setun_sim.cost.switching import Switching
 from setun_sim.cost.technology import Kind, Technology, technologies, technology
 from setun_sim.cost.words import paragraph
@@ -33,6 +35,7 @@ class Comparison:
     layers: tuple[str, ...]  #: names, for the digits of the candidates
     candidates: tuple[Candidate, ...]
     fpga: tuple[FpgaCost, ...]
+    mapped: tuple[Mapped, ...]  #: the accelerator of each encoding on the cells of a Liberty file
     #: name of the technology that break-even values and the tornado are of; empty where none has ternary cells
     primary: str
     storage_bits: Mapping[str, float]
@@ -103,6 +106,7 @@ class Comparison:
             "layers": list(self.layers),
             "candidates": [one.to_json() for one in self.candidates],
             "fpga": [one.to_json() for one in self.fpga],
+            "mapped": [one.to_json() for one in self.mapped],
             "winners": self.winners,
             "storage_bits": dict(self.storage_bits),
             "radix_economy": {**self.economy, "leaves_out": LEFT_OUT},
@@ -149,6 +153,7 @@ def compare(
     memory: Technology | None = None,
     clock_mhz: float | None = None,
     toggles: Mapping[Encoding, Mapping[str, Switching]] | None = None,
+    library: Library | None = None,
 ) -> Comparison:
     """Set the three encodings beside each other.
 
@@ -166,13 +171,15 @@ def compare(
     toggles:
         Switching of the dot products by encoding and layer, counted on real operands; where one is missing, and on
         FPGAs, it is expected at the layer's density.
+    library:
+        A Liberty file's cells, to which the accelerator of each encoding is mapped by yosys.
 
     Raises
     ------
     CostError
         When there are no results, or they have no activity, or a technology is of another kind.
     StructureError
-        When an FPGA is asked for and yosys is missing.
+        When an FPGA or a library is asked for and yosys is missing.
     """
     given = {results.program.config.encoding: results} if isinstance(results, Result) else dict(results)
     if not given:
@@ -202,6 +209,7 @@ def compare(
         layers=tuple(layer.name for layer in first.layers),
         candidates=tuple(found),
         fpga=tuple(fpga),
+        mapped=tuple(mapped(one.config, library) for one in everyone) if library is not None else (),
         primary=PRIMARY if PRIMARY in names else next(iter(names), ""),
         storage_bits=physical.storage_bits(first.program.layers),
         radix_economy=physical.radix_economy(first.program.config),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from setun_hw.cells import datapath
-from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
+from setun_sim.cost.circuits import circuits, sum_registers
 from setun_sim.cost.errors import CostError
 from setun_sim.cost.netlist import fpga_cells
 from setun_sim.cost.rules import Work, work_of
@@ -79,33 +79,12 @@ def fpga_parts(config: Config, family: str) -> dict[str, dict[str, int]]:
     StructureError
         When yosys is missing or refuses.
     """
-    from setun_hw.arithmetic import Accumulator, DotProduct
-    from setun_hw.engine.drain import DrainControl
-    from setun_hw.engine.fixed_point import FixedPoint
-    from setun_hw.engine.post import StripPost
-    from setun_hw.engine.queue import DescriptorQueue
-    from setun_hw.engine.sequencer import Sequencer
-    from setun_hw.frontend.control import Control
-    from setun_hw.frontend.frontend import FrontEnd
-
-    pairs = config.rows * config.strips
-    parts: list[tuple[str, int, Any, Config]] = [
-        ("dot products", pairs, DotProduct, config),
-        ("accumulators", pairs * (2 if config.two_scale else 1), Accumulator, config),
-        ("post-processing", config.strips, StripPost, config),
-        *[("control", 1, part, config) for part in (Sequencer, DrainControl, DescriptorQueue, FrontEnd, Control)],
-    ]
-    if config.affine:  # with the control that all strips share, so a little too much
-        parts.append(("fixed point", config.strips, FixedPoint, config.replace(strips=1)))
     found: dict[str, dict[str, int]] = {}
-    for name, copies, part, parameters in parts:
-        own = found.setdefault(name, {"lut": 0, "flip_flop": 0, "dsp": 0})
-        for kind, number in fpga_cells(part(parameters), family).items():
-            own[kind] += copies * number
-    stages = (config.strips - 1).bit_length() + 1
-    digits = 2 * config.lanes * config.strips
-    found["rotation and padding"] = {"lut": stages * digits, "flip_flop": digits, "dsp": 0}
-    found["dot products"]["flip_flop"] += pairs * sum_width(config) + config.weight_word_bits
+    for circuit in circuits(config):
+        own = found.setdefault(circuit.part, {"lut": 0, "flip_flop": 0, "dsp": 0})
+        for kind, number in fpga_cells(circuit.make(), family).items():
+            own[kind] += circuit.copies * number
+    found["dot products"]["flip_flop"] += sum_registers(config)
     return found
 
 

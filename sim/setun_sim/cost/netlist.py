@@ -55,15 +55,17 @@ tee -q -o gates.json stat -json
 _YOSYS = "import sys; from pyosys import libyosys; libyosys.run_pass('script ' + sys.argv[1], libyosys.Design())"
 
 
-def run_yosys(rtlil: str, script: str) -> dict[str, int]:
+def run_yosys(rtlil: str, script: str, library: str = "") -> dict[str, int]:
     """Cells by yosys type after a script that writes ``gates.json``; kept in the user's cache by content.
+
+    ``library`` is what the script finds as ``cells.genlib``.
 
     Raises
     ------
     StructureError
         When yosys is missing or refuses.
     """
-    key = hashlib.sha256(f"{script}\0{rtlil}".encode()).hexdigest()
+    key = hashlib.sha256(f"{script}\0{rtlil}{library}".encode()).hexdigest()
     kept = Path(platformdirs.user_cache_dir("setun"), "gates", f"{key}.json")
     try:
         found: dict[str, int] = json.loads(kept.read_text(encoding="utf-8"))
@@ -76,6 +78,7 @@ def run_yosys(rtlil: str, script: str) -> dict[str, int]:
         directory = Path(name)
         (directory / "design.il").write_text(rtlil, encoding="utf-8")
         (directory / "run.ys").write_text(script, encoding="utf-8")
+        (directory / "cells.genlib").write_text(library, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-c", _YOSYS, "run.ys"], cwd=directory, capture_output=True, encoding="utf-8", check=False
         )
@@ -126,7 +129,7 @@ read_rtlil design.il
 {synthesis} -top design -run begin:{first}
 proc
 flatten
-opt_clean
+opt_clean -purge
 memory_collect
 chtype -set setun_memory t:$mem_v2
 {synthesis} -top design -run {first}:check

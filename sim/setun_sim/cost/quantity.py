@@ -52,7 +52,12 @@ class Quantity:
     @property
     def base_unit(self) -> str:
         """The unit of ``value``, ``low`` and ``high``."""
-        return next(iter(UNITS[self.dimension]))
+        return self.base_of(self.dimension)
+
+    @staticmethod
+    def base_of(dimension: str) -> str:
+        """The unit in which values of a dimension are kept."""
+        return next(iter(UNITS[dimension]))
 
     @property
     def written(self) -> str:

@@ -1,6 +1,7 @@
 """The comparison of encodings as a section of the report's document, and as a page of its own."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,6 +11,7 @@ from setun_hw.config import Encoding
 from setun_sim.cost.alternatives import alternatives
 from setun_sim.cost.candidate import Candidate
 from setun_sim.cost.compare import Comparison, compare
+from setun_sim.cost.library import Library
 from setun_sim.cost.switching import Switching
 from setun_sim.cost.technology import Kind, Technology, technologies
 from setun_sim.cost.toggles import toggles_in
@@ -36,6 +38,7 @@ def compared(
     interval: int = DEFAULT_INTERVAL,
     others: Mapping[Encoding, Program] | None = None,
     count_toggles: bool = False,
+    library: Library | None = None,
 ) -> Comparison:
     """Simulate a program, and compare what it would cost in every encoding.
 
@@ -48,6 +51,8 @@ def compared(
         The same network compiled for other encodings; counts of one that is missing are carried over.
     count_toggles:
         Count the switching of the dot products on the operands of the first run.
+    library:
+        Map the accelerator of each encoding to its cells as well, if yosys is there (package pyosys).
 
     Raises
     ------
@@ -61,7 +66,9 @@ def compared(
         encoding: simulate(one, inputs, latency=latency, interval=interval) for encoding, one in programs.items()
     }
     toggles = _toggles(results, inputs) if count_toggles else None
-    return compare(results, using, memory=memory, clock_mhz=clock_mhz, toggles=toggles)
+    if find_spec("pyosys") is None:
+        library = None
+    return compare(results, using, memory=memory, clock_mhz=clock_mhz, toggles=toggles, library=library)
 
 
 def _toggles(results: Mapping[Encoding, Result], inputs: ArrayLike) -> dict[Encoding, dict[str, Switching]]:
@@ -107,6 +114,7 @@ def comparison_section(comparison: Comparison) -> dict[str, Any]:
             if one["technology"] == comparison.primary
         ],
         "tornado": document["tornado"][:LONGEST_TORNADO],
+        "mapped": document["mapped"],
         "fpga": [
             {
                 "name": name,

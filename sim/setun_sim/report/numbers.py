@@ -12,8 +12,8 @@ _PREFIXES = ((1e-18, "a"), (1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ")
              (1e6, "M"), (1e9, "G"), (1e12, "T"))  # fmt: skip
 #: kinds of numbers: unit, and how many of it one of the document's are
 _SCALED = {
-    "fj": ("J", 1e-15), "seconds": ("s", 1.0), "mw": ("W", 1e-3), "mhz": ("Hz", 1e6), "ps": ("s", 1e-12),
-    "hertz": ("/s", 1.0),
+    "fj": ("J", 1e-15), "seconds": ("s", 1.0), "mw": ("W", 1e-3), "nw": ("W", 1e-9), "mhz": ("Hz", 1e6),
+    "ps": ("s", 1e-12), "hertz": ("/s", 1.0),
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def shown(value: float | None, kind: str) -> str:
     ----------
     kind:
         ``count`` (all digits), ``share`` (percent), ``plain`` (three significant digits), ``times`` (a factor), or
-        the unit of the value: ``fj``, ``seconds``, ``mw``, ``mhz``, ``ps``, ``hertz``, ``um2``.
+        the unit of the value: ``fj``, ``seconds``, ``mw``, ``nw``, ``mhz``, ``ps``, ``hertz``, ``um2``.
     """
     if value is None:
         return NOTHING
