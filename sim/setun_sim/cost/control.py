@@ -1,11 +1,12 @@
-"""Gates of what is not drawn cell by cell: ternary cells on two rails, and the control of the accelerator.
+"""Gates of what is not drawn cell by cell: ternary cells on two rails, control, and fixed-point post-processing.
 
-Both were synthesised once for the shipped configurations (``benchmarks/gates.py`` writes the table, a test repeats
-some of it),
-so that an estimate needs no synthesis tool.
+All were synthesised once for the shipped configurations (``benchmarks/gates.py`` writes the table, a test repeats some
+of it and notices when the circuits have changed), so that an estimate needs no synthesis tool.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -33,26 +34,58 @@ CONTROL_FIELDS = (
     "axi_address_bits", "queue_depth", "tree_registers", "packed_weights", "counter_records", "code_digits",
     "affine", "two_scale",
 )  # fmt: skip
+#: fields that shape the fixed-point unit
+FIXED_POINT_FIELDS = (
+    "encoding", "strips", "post", "rows", "thresholds", "accumulator_bits", "coefficient_bits", "residual_bits",
+    "two_scale", "residual_words", "parameter_words",
+)  # fmt: skip
 
 
-def control_gates(config: Config) -> tuple[dict[str, int], str]:
-    """Binary gates of sequencer, post-processing control, front end, registers and records.
+@dataclass(frozen=True)
+class Synthesised:
+    """What synthesis made of a part."""
 
-    Returns
-    -------
-    Gates by kind, and a remark, empty when they were synthesised for this very configuration; else those of the shipped
-    configuration with the most similar bus and memories.
+    gates: Mapping[str, int]
+    held: int  #: flip-flops among them that have an enable
+    #: empty when it was synthesised for this very configuration; else a remark that says for which
+    note: str
+
+
+def control_gates(config: Config) -> Synthesised:
+    """Sequencer, post-processing control, front end, registers and records.
+
+    For a configuration that was not synthesised those of the one with the most similar bus and memories.
     """
-    entries = _table()["control"]
+    best, same = _nearest("control", config, CONTROL_FIELDS)
+    note = f"control gates are those of configuration {best['name']!r}, the most similar one"
+    return Synthesised(best["gates"], best["held"], "" if same else note)
+
+
+def fixed_point_gates(config: Config) -> Synthesised:
+    """The fixed-point unit of a configuration with ``affine``.
+
+    For a configuration that was not synthesised that of the most similar one, by the number of channels that are
+    processed at once.
+    """
+    best, same = _nearest("fixed_point", config, FIXED_POINT_FIELDS)
+    fields = best["fields"]
+    share = config.strips * config.post / (fields["strips"] * fields["post"])
+    scaled = {kind: round(number * share) for kind, number in best["gates"].items()}
+    note = f"fixed-point gates are those of configuration {best['name']!r}, by the channels processed at once"
+    return Synthesised(scaled, round(best["held"] * share), "" if same else note)
+
+
+def _nearest(table: str, config: Config, fields: tuple[str, ...]) -> tuple[dict[str, Any], bool]:
+    """The entry with the most similar fields, and whether all are equal; words differ more than any number."""
 
     def distance(entry: dict[str, Any]) -> float:
-        return float(sum(
-            abs(int(entry["fields"][name]).bit_length() - int(getattr(config, name)).bit_length()) for name in
-            CONTROL_FIELDS
-        ))  # fmt: skip
+        return float(sum(map(_apart, (entry["fields"][name] for name in fields), (getattr(config, n) for n in fields))))
 
-    best = min(entries, key=distance)
-    same = all(best["fields"][name] == getattr(config, name) for name in CONTROL_FIELDS)
-    return best[
-        "gates"
-    ], "" if same else f"control gates are those of configuration {best['name']!r}, the most similar one"
+    best = min(_table()[table], key=distance)
+    return best, all(best["fields"][name] == getattr(config, name) for name in fields)
+
+
+def _apart(one: Any, other: Any) -> int:
+    if isinstance(one, str):
+        return 0 if one == other else 1000
+    return abs(int(one).bit_length() - int(other).bit_length())

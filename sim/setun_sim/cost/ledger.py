@@ -91,27 +91,24 @@ class Ledger:
         if coefficient:
             self.sums.setdefault(component, Sum()).add(factors, coefficient)
 
-    def switch(self, component: str, kind: str, switches: float, *, cell: bool = False, times: Factors = ()) -> None:
-        """Switches of a binary gate, or of a native ternary cell: its own energy, else that of its transistors.
-
-        ``times`` are further numbers that multiply them.
-        """
+    def switch(self, component: str, kind: str, switches: float, *, cell: bool = False) -> None:
+        """Switches of a binary gate, or of a native ternary cell: its own energy, else that of its transistors."""
         section = "cells" if cell else "gates"
         factors, factor = switch_energy(self.technology, section, kind)
-        self.add(component, (*factors, *times), switches * factor)
+        self.add(component, factors, switches * factor)
         # every output drives a wire
         voltage = self.technology.voltage_v
         if "wires.capacitance" in self.technology.numbers and voltage is not None:
-            self.wire(switches, ternary=cell, times=times)
+            self.wire(switches, ternary=cell)
 
-    def wire(self, switches: float, *, ternary: bool = False, times: Factors = ()) -> None:
+    def wire(self, switches: float, *, ternary: bool = False) -> None:
         """Switches of a wire of average length, of full binary swing or of the ternary one."""
         voltage = self.technology.voltage_v
         if "wires.capacitance" not in self.technology.numbers or voltage is None:
             self.unknown["wires.capacitance"] = None
             return
         swing = ("ternary.swing", "ternary.swing") if ternary else ()
-        self.add("wires", ("wires.capacitance", *swing, *times), switches * voltage**2 / 2)
+        self.add("wires", ("wires.capacitance", *swing), switches * voltage**2 / 2)
 
     def access(self, memory: Memory, what: str, times: float, width: int | None = None) -> None:
         """Reads or writes of one copy of a memory, ``width`` bits at a time."""

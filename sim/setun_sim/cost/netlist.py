@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,36 +20,40 @@ KINDS = {
     "$_NOT_": "inverter", "$_AND_": "and2", "$_NAND_": "nand2", "$_OR_": "or2", "$_NOR_": "nor2", "$_XOR_": "xor2",
     "$_XNOR_": "xnor2", "$_MUX_": "mux2", "$_AOI3_": "aoi21", "$_OAI3_": "oai21", "$_AOI4_": "aoi22", "$_OAI4_":
     "oai22",
-    "$_DFF_P_": "flip_flop", "$_DFFE_PP_": "flip_flop",
+    "$_DFF_P_": "flip_flop",
 }  # fmt: skip
-#: memories are counted by their bits and taken out; an enable belongs to its flip-flop (a gated clock), as in
-#: ternary cells
+#: flip-flops with an enable, a synchronous reset or both; the reset is a gate at the input
+_HELD = ("$_DFFE_PP_", "$_SDFFE_PP0P_", "$_SDFFE_PP1P_")
+_RESETS = {"$_SDFF_PP0_": "and2", "$_SDFFE_PP0P_": "and2", "$_SDFF_PP1_": "or2", "$_SDFFE_PP1P_": "or2"}
+#: memories are counted by their bits, and become cells that nobody knows, so that what feeds them and what they feed
+#: stays; an enable belongs to its flip-flop (a gated clock), as in ternary cells
 MAPPED = """\
 read_rtlil design.il
 hierarchy -auto-top
 synth -flatten -run begin:fine
 memory_collect
-tee -q -o memories.json stat -json -width
-delete t:$mem_v2
+chtype -set setun_memory t:$mem_v2
 synth -flatten -run fine:check -noabc
-dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01
+dfflegalize -cell $_DFF_P_ 01 -cell $_DFFE_PP_ 01 -cell $_SDFF_PP?_ 01 -cell $_SDFFE_PP?P_ 01
 abc -g cmos4,XOR,XNOR,MUX
 opt_clean -purge
 tee -q -o gates.json stat -json
 """
-#: the circuit as it is drawn, each operator one bit of logic, nothing restructured
+#: the circuit as it is drawn, each operator one bit of logic, nothing restructured; with places for the modules that
+#: stay whole
 DRAWN = """\
 read_rtlil design.il
 hierarchy -auto-top
+{keep}
 proc
 flatten
 opt -full
 memory_collect
-delete t:$mem_v2
 opt_clean -purge
 simplemap
 opt
 opt_clean -purge
+{drop}
 tee -q -o gates.json stat -json
 """
 # in a process of its own, whose log nobody needs
@@ -95,6 +100,22 @@ def run_yosys(rtlil: str, script: str, library: str = "") -> dict[str, int]:
     return cells
 
 
+def drawn_cells(design: Any, kept: Collection[str] = ()) -> dict[str, int]:
+    """Cells of an Amaranth component by yosys type, as it is drawn; the modules named in ``kept`` stay whole.
+
+    Raises
+    ------
+    StructureError
+        When yosys is missing or refuses.
+    """
+    from setun_hw.library import convert
+
+    text = convert(design, "design")
+    names = " ".join(name for name in sorted(kept) if f"\nmodule \\{name}\n" in text)
+    places = {"keep": f"setattr -mod -set keep_hierarchy 1 {names}", "drop": f"delete {names}"}
+    return run_yosys(text, DRAWN.format(**places if names else dict.fromkeys(places, "")))
+
+
 def mapped_gates(design: Any) -> dict[str, int]:
     """Binary gates of an Amaranth component, flattened and mapped; its memories are not in it.
 
@@ -103,18 +124,38 @@ def mapped_gates(design: Any) -> dict[str, int]:
     StructureError
         When yosys is missing or refuses, or leaves a cell that is no gate.
     """
+    counted: Counter[str] = Counter()
+    for kind, number in _mapped(design).items():
+        if kind in KINDS:
+            counted[KINDS[kind]] += number
+        elif kind in _HELD or kind in _RESETS:
+            counted["flip_flop"] += number
+        elif kind != "setun_memory":
+            raise StructureError(f"gates cannot be counted: yosys left {number} cells of type {kind}")
+        if kind in _RESETS:
+            counted[_RESETS[kind]] += number
+    return dict(sorted(counted.items()))
+
+
+def held_flip_flops(design: Any) -> int:
+    """Those of its flip-flops that have an enable.
+
+    Raises
+    ------
+    StructureError
+        When yosys is missing or refuses.
+    """
+    return sum(number for kind, number in _mapped(design).items() if kind in _HELD)
+
+
+def _mapped(design: Any) -> dict[str, int]:
     from setun_hw.library import Shared, convert
 
     ports = None
     if isinstance(design, Shared):
         inputs, outputs = design.pins()
         ports = [*inputs.values(), *outputs.values()]
-    counted: Counter[str] = Counter()
-    for kind, number in run_yosys(convert(design, "design", ports), MAPPED).items():
-        if kind not in KINDS:
-            raise StructureError(f"gates cannot be counted: yosys left {number} cells of type {kind}")
-        counted[KINDS[kind]] += number
-    return dict(sorted(counted.items()))
+    return run_yosys(convert(design, "design", ports), MAPPED)
 
 
 #: synthesis for a family, and its first step behind the reading of its cells. Memories become cells that nobody knows,

@@ -2,18 +2,21 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from setun_hw.config import Encoding
-from setun_hw.descriptor import Opcode, Transfer
-from setun_sim.activity import Activity
+from setun_hw.descriptor import Compute, Opcode, Transfer
+from setun_hw.timing import chunk_cycles
+from setun_sim.activity import Activity, convolution_pixels, written_chunks
 from setun_sim.cost.cells import random_middle, random_switches
 from setun_sim.cost.control import cell_gates
 from setun_sim.cost.errors import CostError
-from setun_sim.cost.ledger import OUTSIDE, Ledger, StaticPower
-from setun_sim.cost.structure import Block
+from setun_sim.cost.ledger import OUTSIDE, Factors, Ledger, StaticPower
+from setun_sim.cost.structure import Block, Loads
 from setun_sim.cost.switching import Switching, accumulation, expected
 from setun_sim.cost.trees import product_gates
+from setun_sim.order import posts_of
 from setun_sim.simulation import Result
 
 #: switches of a binary wire that takes both levels equally often, from one step to the next
@@ -29,6 +32,8 @@ class Work:
     digit_macs: int  #: what of the multiplications the layer needs, of all the run's inputs
     cycles: int
     steps: int
+    chunks: int  #: W sums of each strip that post-processing takes
+    drains: int  #: cycles that it is at work on them
     activity: Activity
     runs: int
     moved: dict[str, int]  #: words loaded into, or stored from, a component's memory: "activation memory read", ...
@@ -58,8 +63,8 @@ def work_of(result: Result) -> list[Work]:
         found.append(
             Work(
                 name=layer.name, macs=layer.macs, digit_macs=record.digit_macs * result.program.images,
-                cycles=layer.cycles, steps=layer.steps, activity=layer.activity,
-                runs=result.runs, moved=_moved(result, record.descriptors),
+                cycles=layer.cycles, steps=layer.steps, **_post_work(result, record.descriptors),
+                activity=layer.activity, runs=result.runs, moved=_moved(result, record.descriptors),
                 read_bits=8 * layer.traffic.read_bytes, written_bits=8 * layer.traffic.written_bytes,
             )
         )  # fmt: skip
@@ -67,14 +72,24 @@ def work_of(result: Result) -> list[Work]:
     found.append(
         Work(
             name="(between layers)", macs=0, digit_macs=0, cycles=result.cycles - sum(work.cycles for work in found),
-            steps=0,
-            activity=Activity(), runs=result.runs,
+            steps=0, chunks=0, drains=0, activity=Activity(), runs=result.runs,
             moved=_moved(result, [k for k in range(len(result.timeline.descriptors)) if k not in owned]),
             read_bits=8 * rest.read_bytes - sum(work.read_bits for work in found),
             written_bits=8 * rest.written_bytes - sum(work.written_bits for work in found),
         )
     )  # fmt: skip
     return found
+
+
+def _post_work(result: Result, descriptors: Sequence[int]) -> dict[str, int]:
+    """Chunks of all convolution pixels, and the cycles they take."""
+    every = result.timeline.descriptors
+    posts = posts_of(every)
+    own = [(every[index], posts[index]) for index in descriptors]
+    found = [
+        (convolution_pixels(d) * written_chunks(d), chunk_cycles(d, post)) for d, post in own if isinstance(d, Compute)
+    ]
+    return {"chunks": sum(n for n, _ in found), "drains": sum(n * cycles for n, cycles in found)}
 
 
 _MOVES = {
@@ -87,12 +102,15 @@ _MOVES = {
 }
 
 
-def _moved(result: Result, descriptors: "tuple[int, ...] | list[int]") -> dict[str, int]:
+def _moved(result: Result, descriptors: Sequence[int]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for index in descriptors:
         descriptor = result.timeline.descriptors[index]
         if isinstance(descriptor, Transfer):
-            found[_MOVES[descriptor.opcode]] += result.timeline.record(index)["words"]
+            words = result.timeline.record(index)["words"]
+            # a store reads all banks, whether it takes a word or a line; so does one of residuals
+            every = descriptor.lines or descriptor.opcode in (Opcode.STORE_ACTIVATIONS, Opcode.STORE_RESIDUAL)
+            found[_MOVES[descriptor.opcode]] += words * (result.program.config.strips if every else 1)
     return dict(found)
 
 
@@ -102,7 +120,7 @@ def charge(ledger: Ledger, work: Work, power: StaticPower, clock_mhz: float, tog
     density = a.products / a.multiplications if a.multiplications else 0.0
     dot = toggles if toggles is not None else expected(config, density)
     _datapath(ledger, a, work.runs, dot)
-    _post(ledger, a, work.runs)
+    _post(ledger, work)
     _memories(ledger, a, work)
     switches = ledger.technology.get("control.switches")
     if switches is None:
@@ -111,19 +129,50 @@ def charge(ledger: Ledger, work: Work, power: StaticPower, clock_mhz: float, tog
         if block.component == "control" and switches is not None:
             for kind, number in block.gates.items():
                 ledger.switch("control", kind, number * work.cycles * switches.value)
-    if "clock.energy_per_flip_flop" in ledger.technology.numbers:
-        ticks = ledger.structure.flip_flops * work.cycles
-        bits, trits = (counts.get("flip_flop", 0) for counts in (ledger.structure.gates, ledger.structure.cells))
-        ledger.add("clock", ("clock.energy_per_flip_flop",), bits * work.cycles)
-        if trits:  # as large a share of a trit's transistors is on the clock
-            share = trits / ledger.technology.value("gates.flip_flop.transistors")
-            ledger.add("clock", ("clock.energy_per_flip_flop", "cells.flip_flop.transistors"), share * work.cycles)
-        if "wires.capacitance" in ledger.technology.numbers and ledger.technology.voltage_v is not None:
-            # the way to each, up and down in every cycle
-            ledger.add("clock", ("wires.capacitance",), ticks * ledger.technology.voltage_v**2)
-    else:
-        ledger.unknown["clock.energy_per_flip_flop"] = None
+    _clock(ledger, work)
     _leakage(ledger, a, work, power, clock_mhz, dot)
+
+
+def _clock(ledger: Ledger, work: Work) -> None:
+    """Flip-flops in the cycles in which they load, and the gates that hold the clock of the others."""
+    numbers, c, a = ledger.technology.numbers, ledger.structure.config, work.activity
+    if "clock.energy_per_flip_flop" not in numbers:
+        ledger.unknown["clock.energy_per_flip_flop"] = None
+        return
+    gated = "clock.gates" in numbers
+    if not gated:
+        ledger.unknown["clock.gates"] = None
+    stores = work.moved.get("activation memory read", 0) / c.strips
+    times: dict[Loads, float] = {
+        Loads.CYCLE: work.cycles,
+        Loads.STEP: work.steps,
+        Loads.CHUNK: work.chunks,
+        Loads.ACTIVATIONS: (a.activation_reads + a.padding_reads) / c.strips / work.runs + stores,
+        Loads.WEIGHTS: a.weight_reads / work.runs,
+        Loads.PARAMETERS: work.drains,
+        Loads.EVENT: work.cycles,
+    }
+    for block in ledger.structure.blocks:
+        # a step loads one of both accumulators
+        copies = block.copies / 2 if block.component == "accumulator" and c.two_scale else block.copies
+        bits, trits = (copies * counts.get("flip_flop", 0) for counts in (block.gates, block.cells))
+        event = block.loads is Loads.EVENT
+        always = block.loads is Loads.CYCLE or not gated or (event and "control.switches" not in numbers)
+        share = ("control.switches",) if event and not always else ()
+        _ticks(ledger, bits, trits, work.cycles if always else times[block.loads], share)
+        if not always:
+            _ticks(ledger, bits, trits, work.cycles, ("clock.gates",))
+
+
+def _ticks(ledger: Ledger, bits: float, trits: float, cycles: float, share: Factors) -> None:
+    """Clock of some flip-flops, or a share of it, and the way to each: up and down in every cycle."""
+    technology = ledger.technology
+    ledger.add("clock", ("clock.energy_per_flip_flop", *share), bits * cycles)
+    if trits:  # as large a share of a trit's transistors is on the clock
+        load = trits / technology.value("gates.flip_flop.transistors")
+        ledger.add("clock", ("clock.energy_per_flip_flop", "cells.flip_flop.transistors", *share), load * cycles)
+    if "wires.capacitance" in technology.numbers and technology.voltage_v is not None:
+        ledger.add("clock", ("wires.capacitance", *share), (bits + trits) * cycles * technology.voltage_v**2)
 
 
 def _datapath(ledger: Ledger, a: Activity, runs: int, dot: Switching) -> None:
@@ -132,18 +181,16 @@ def _datapath(ledger: Ledger, a: Activity, runs: int, dot: Switching) -> None:
     ternary = config.encoding is Encoding.TERNARY
     for kind, switches in dot.switches.items():
         component = "multipliers" if kind in ("multiplier", "product") else "adder tree"
-        adds = component == "adder tree" and kind != "flip_flop" and "tree.glitches" in ledger.technology.numbers
-        times = ("tree.glitches",) if adds else ()
         if native:
-            ledger.switch(component, kind, switches * each, cell=True, times=times)
+            ledger.switch(component, kind, switches * each, cell=True)
         elif ternary:
             for gate, number in cell_gates(kind).items():
-                ledger.switch(component, gate, number * dot.rails[kind] * each, times=times)
+                ledger.switch(component, gate, number * dot.rails[kind] * each)
         elif kind == "product":
             for gate, number in product_gates(config.encoding).items():
                 ledger.switch(component, gate, number * switches * each)
         else:
-            ledger.switch(component, kind, switches * each, times=times)
+            ledger.switch(component, kind, switches * each)
     # an accumulator's cells switch as often as the number it holds
     moving = accumulation(config)
     updates = a.updates / runs
@@ -157,17 +204,18 @@ def _datapath(ledger: Ledger, a: Activity, runs: int, dot: Switching) -> None:
                 ledger.switch("accumulator", kind, updates * number * moving.switches / digits, cell=True)
 
 
-def _post(ledger: Ledger, a: Activity, runs: int) -> None:
+def _post(ledger: Ledger, work: Work) -> None:
     """Thresholds, pooling, the chunks on their way and the codes: numbers that have nothing to do with those before."""
-    c = ledger.structure.config
-    values = a.comparisons / c.thresholds / runs
+    c, a, runs = ledger.structure.config, work.activity, work.runs
+    values = a.fixed_values / (c.strips * c.post) / runs
     times = {
         "thresholds": a.comparisons / runs,
         "pooling": a.pool_comparisons / runs,
-        "snapshot": (values + a.pool_comparisons / runs) / c.post,
-        "codes": values,
-        "coefficient products": a.fixed_products / (4 if c.two_scale else 3) / runs,
-        "additions and bounds": a.fixed_values / runs,
+        "snapshot": work.chunks * c.strips,
+        "codes": a.comparisons / c.thresholds / runs,
+        "fixed point": values,
+        "fixed point, held": values,
+        "words written": a.activation_writes / runs + work.moved.get("activation memory write", 0),
     }
     for block in ledger.structure.blocks:
         if block.name in times:
@@ -206,7 +254,7 @@ def _memories(ledger: Ledger, a: Activity, work: Work) -> None:
             ledger.access(memory, "read", a.residual_reads / runs + work.moved.get("residual memory read", 0))
             ledger.access(memory, "write", a.residual_writes / runs + work.moved.get("residual memory write", 0))
         elif memory.component == "parameter memory":
-            ledger.access(memory, "read", a.parameter_reads / runs)
+            ledger.access(memory, "read", work.drains)
             ledger.access(memory, "write", work.moved.get("parameter memory write", 0))
     activations = _share(a.nonzero_activations, a.activation_digits)
     weights = _share(a.nonzero_weights, a.weight_digits)

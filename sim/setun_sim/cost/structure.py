@@ -1,22 +1,22 @@
 """What an accelerator consists of: gates, ternary cells, flip-flops and memories, block by block.
 
 Counted from what the generator builds, without building it: adder trees by the very compression that draws them,
-ternary
-cells from the netlists of :mod:`setun_hw.cells.datapath`, the rest from the widths in the sources. Control is looked
-up in
-a table of synthesised netlists. ``tests/cost/test_structure.py`` holds all of it to netlists of whole accelerators.
+ternary cells from the netlists of :mod:`setun_hw.cells.datapath`, the rest from the widths in the sources. Control and
+the fixed-point unit are looked up in a table of synthesised netlists. ``tests/cost/test_structure.py`` holds all of it
+to netlists.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from setun_hw.cells import datapath
 from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
-from setun_sim.cost.control import cell_gates, control_gates
+from setun_sim.cost.control import Synthesised, cell_gates, control_gates, fixed_point_gates
 from setun_sim.cost.technology import Technology
 from setun_sim.cost.trees import product_gates, tree_of
 
@@ -28,6 +28,18 @@ COMPONENTS = (
 )  # fmt: skip
 
 
+class Loads(StrEnum):
+    """When the flip-flops of a block load: then their clock runs, in other cycles a gate holds it."""
+
+    CYCLE = "cycle"  #: always
+    STEP = "step"  #: a step of the array is on its way
+    CHUNK = "chunk"  #: post-processing takes W sums of each strip
+    ACTIVATIONS = "activation words"  #: the words of a step, or one that is stored, arrive from the banks
+    WEIGHTS = "weight word"  #: a weight word arrives
+    PARAMETERS = "parameter word"  #: a parameter word arrives
+    EVENT = "event"  #: something happens in control: in a share of the cycles, ``control.switches``
+
+
 @dataclass(frozen=True, kw_only=True)
 class Block:
     """``copies`` equal circuits of a component."""
@@ -37,6 +49,7 @@ class Block:
     copies: int
     gates: Mapping[str, int]  #: binary gates of one copy by kind
     cells: Mapping[str, int]  #: native ternary cells of one copy by kind
+    loads: Loads = Loads.CYCLE  #: when its flip-flops do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +121,7 @@ class Structure:
             "blocks": [
                 {
                     "name": b.name, "component": b.component, "copies": b.copies,
-                    "gates": dict(b.gates), "cells": dict(b.cells),
+                    "gates": dict(b.gates), "cells": dict(b.cells), "loads": str(b.loads),
                 }
                 for b in self.blocks
             ],
@@ -141,25 +154,33 @@ def structure(config: Config, *, native: bool = False) -> Structure:
     """
     if native and config.encoding is not Encoding.TERNARY:
         raise ValueError(f"native cells need encoding ternary, not {config.encoding}")
-    control, note = control_gates(config)
-    notes = [note] if note else []
-    if config.affine:
-        notes.append("the fixed-point unit is counted from its widths, not from a netlist")
     builder = _Builder(config, native)
-    blocks = [
-        *builder.array(),
-        *builder.post(),
-        *builder.memory_logic(),
-        *builder.fixed_point(),
-        Block(name="control", component="control", copies=1, gates=control, cells={}),
-    ]
+    control = control_gates(config)
+    notes = [control.note]
+    blocks = [*builder.array(), *builder.post(), *builder.memory_logic(), *_looked_up("control", control, Loads.EVENT)]
+    if config.affine:
+        fixed = fixed_point_gates(config)
+        notes.append(fixed.note)
+        blocks += _looked_up("fixed point", fixed, Loads.CHUNK)
     return Structure(
         config=config,
         native=native,
         blocks=tuple(blocks),
         memories=tuple(memories(config)),
-        notes=tuple(notes),
+        notes=tuple(note for note in notes if note),
     )
+
+
+def _looked_up(component: str, found: Synthesised, loads: Loads) -> list[Block]:
+    """Blocks of a synthesised part: its flip-flops with an enable load at their own times."""
+    rest = {**found.gates, "flip_flop": found.gates["flip_flop"] - found.held}
+    return [
+        Block(name=component, component=component, copies=1, gates=rest, cells={}),
+        Block(
+            name=f"{component}, held", component=component, copies=1, gates={"flip_flop": found.held}, cells={},
+            loads=loads,
+        ),
+    ]  # fmt: skip
 
 
 def memories(config: Config) -> list[Memory]:
@@ -207,7 +228,13 @@ class _Builder:
         self.ternary = config.encoding is Encoding.TERNARY
 
     def block(
-        self, name: str, component: str, copies: int, gates: Mapping[str, int], cells: Mapping[str, int]
+        self,
+        name: str,
+        component: str,
+        copies: int,
+        gates: Mapping[str, int],
+        cells: Mapping[str, int],
+        loads: Loads = Loads.CYCLE,
     ) -> Block:
         """A block; ternary cells become binary gates unless the datapath is native."""
         total = Counter(gates)
@@ -218,7 +245,8 @@ class _Builder:
             else:
                 total.update({gate: count * number for gate, count in cell_gates(kind).items()})
         clean = {kind: n for kind, n in sorted(total.items()) if n}
-        return Block(name=name, component=component, copies=copies, gates=clean, cells=dict(sorted(kept.items())))
+        cells = dict(sorted(kept.items()))
+        return Block(name=name, component=component, copies=copies, gates=clean, cells=cells, loads=loads)
 
     def words(self, digits: int, kind: str) -> tuple[dict[str, int], dict[str, int]]:
         """Flip-flops or multiplexers for a number of digits of two bits each: gates and cells."""
@@ -235,21 +263,22 @@ class _Builder:
             tally["flip_flop"] += sum_width(c) // 2
             return [
                 self.block("products", "multipliers", rows, {}, {"multiplier": multipliers}),
-                self.block("adder tree", "adder tree", rows, {}, tally),
-                self.block("accumulator", "accumulator", sums, {}, datapath.accumulator(c).tally()),
+                self.block("adder tree", "adder tree", rows, {}, tally, Loads.STEP),
+                self.block("accumulator", "accumulator", sums, {}, datapath.accumulator(c).tally(), Loads.STEP),
             ]
         bits, tree = c.accumulator_bits, Counter(tree_of(c).tally())
         tree["flip_flop"] += sum_width(c)
         accumulator = {"half_adder": 1, "full_adder": bits - 1, "mux2": 2 * bits, "flip_flop": bits}
-        if c.encoding is Encoding.RAILS:  # times three is one more addition
+        if c.encoding is Encoding.RAILS:  # times three is one more addition, and leaves the lowest bit
             accumulator["half_adder"] += 1
             accumulator["full_adder"] += bits - 2
+            accumulator["mux2"] -= 1
         return [
             self.block(
                 "products", "multipliers", rows, {k: n * c.lanes for k, n in product_gates(c.encoding).items()}, {}
             ),
-            self.block("adder tree", "adder tree", rows, tree, {}),
-            self.block("accumulator", "accumulator", sums, accumulator, {}),
+            self.block("adder tree", "adder tree", rows, tree, {}, Loads.STEP),
+            self.block("accumulator", "accumulator", sums, accumulator, {}, Loads.STEP),
         ]
 
     def post(self) -> list[Block]:
@@ -257,69 +286,59 @@ class _Builder:
         channels, width, t = c.post * c.strips, c.accumulator_width, c.thresholds
         trits = c.accumulator_trits
         waiting = c.rows - c.post
-        if self.native:
+        several = c.chunks > 1  # chunk 0 or a waiting one, the value of the memory or the last one
+        if self.ternary:
             comparison = datapath.comparison(c).tally()
-            larger = {
-                **comparison,
-                "multiplexer": 2 * trits,
-                "flip_flop": trits,
-                "latch": trits * c.chunks * (c.chunks > 1),
-            }
+            larger = Counter({**comparison, **datapath.maximum(c).tally(), "flip_flop": trits})
+            larger["multiplexer"] += trits * (2 if several else 1)
+            larger["latch"] = trits * c.chunks * several
             pooling: dict[str, int] = {}
             threshold: dict[str, int] = {}
             snapshot: tuple[dict[str, int], dict[str, int]]
-            snapshot = ({}, {"flip_flop": waiting * trits, "multiplexer": c.rows * trits * (c.chunks > 1)})
+            snapshot = ({}, {"flip_flop": waiting * trits, "multiplexer": waiting * trits})
         else:
-            comparison, larger = {}, {}
+            comparison, larger = {}, Counter()
             threshold = {"carry": width}
-            pooling = {
-                "carry": width,
-                "mux2": 2 * width,
-                "flip_flop": width,
-                "latch": width * c.chunks * (c.chunks > 1),
-            }
-            snapshot = ({"flip_flop": waiting * width, "mux2": c.rows * width * (c.chunks > 1)}, {})
+            pooling = {"carry": width, "flip_flop": width}
+            if several:
+                pooling |= {"mux2": 3 * width, "latch": width * c.chunks}
+            else:  # the flip-flops keep the larger value by not loading
+                pooling |= {"and2": 1, "or2": 1}
+            snapshot = ({"flip_flop": waiting * width, "mux2": waiting * width, "or2": int(several)}, {})
         # level of the reached thresholds, digit of its code, or plane of the accumulator
-        select = {"flip_flop": t + 2, "and2": 3 * (t + 1), "or2": 2 * t, "mux2": 2 * c.raw_digits}
+        select = {
+            "flip_flop": t + 2, "inverter": t - 1, "and2": 3 * t + 1, "or2": 2 * t, "mux2": 2 * c.raw_digits,
+        }  # fmt: skip
         return [
             self.block("thresholds", "comparator", channels * t, threshold, comparison),
-            self.block("pooling", "comparator", channels, pooling, larger),
-            self.block("snapshot", "comparator", c.strips, *snapshot),
+            self.block("pooling", "comparator", channels, pooling, larger, Loads.CHUNK),
+            self.block("snapshot", "comparator", c.strips, *snapshot, Loads.CHUNK),
             self.block("codes", "comparator", channels, select, {}),
         ]
 
     def memory_logic(self) -> list[Block]:
         c = self.config
-        rotation, registers = (
-            self.words(c.lanes * ((c.strips - 1).bit_length() + 1), "multiplexer"),
-            self.words(c.lanes, "flip_flop"),
-        )
+        stages, places = (c.strips - 1).bit_length(), c.lanes // c.post
+        rotation, registers = self.words(c.lanes * (stages + 1), "multiplexer"), self.words(c.lanes, "flip_flop")
+        reads = {
+            "and2": 2 * c.strips,
+            "inverter": 1,
+            "mux2": c.strips * (stages + places) + (c.activation_words - 1).bit_length(),
+            "flip_flop": stages + c.strips + 5,
+        }
         word = self.words(c.rows * c.lanes, "flip_flop")
         codes = self.words(c.post * (c.thresholds + 1), "flip_flop")
-        parameters = self.words(c.parameter_word_bits // 2, "flip_flop")
+        # fixed-point parameters have memories of their own, in whose unit their words are counted
+        levels = c.post * (c.channel_parameter_bits - sum(c.affine_parameters.values()))
+        parameters = self.words(levels // 2, "flip_flop")
         planes = self.words(c.post * (c.thresholds + 1) * max(0, c.code_digits - 1), "multiplexer")
         return [
             self.block("rotation and padding", "activation memory", c.strips, *rotation),
-            self.block("words read", "activation memory", c.strips, *registers),
-            self.block("weight word", "weight memory", 1, *word),
-            self.block("parameter word", "parameter memory", 1, *parameters),
+            self.block("words read", "activation memory", c.strips, *registers, Loads.ACTIVATIONS),
+            self.block("words written", "activation memory", c.strips, *self.words(c.lanes, "multiplexer")),
+            self.block("reads and writes", "control", 1, reads, {}),
+            self.block("weight word", "weight memory", 1, *word, Loads.WEIGHTS),
+            self.block("parameter word", "parameter memory", 1, *parameters, Loads.PARAMETERS),
             self.block("code digits", "parameter memory", 1, *codes),
             self.block("code planes", "parameter memory", 1, *planes),
-        ]
-
-    def fixed_point(self) -> list[Block]:
-        """Multiplications of sum, residual and slope by a coefficient, and what is added and compared around them."""
-        c = self.config
-        if not c.affine:
-            return []
-        sums, factor, width = c.accumulator_bits, c.coefficient_bits, c.accumulator_bits + c.coefficient_bits
-        channels = c.strips * c.post
-        products = factor * (sums * (3 if c.two_scale else 2) + c.residual_bits)
-        rows = 4 if c.two_scale else 3
-        product = {"and2": products, "full_adder": products - rows * factor, "flip_flop": rows * width}
-        # b, b0 or b1, half a unit, the residual's share; pivot, two saturations and a clamp of two bounds
-        rest = {"full_adder": 4 * width, "carry": 5 * width, "mux2": 10 * width, "flip_flop": 8 * width}
-        return [
-            self.block("coefficient products", "fixed point", channels, product, {}),
-            self.block("additions and bounds", "fixed point", channels, rest, {}),
         ]

@@ -1,23 +1,25 @@
 """How often the wires of a dot product switch: its netlist, evaluated on many steps at once.
 
 Steps are the bits of 64-bit words, so that one operation evaluates a gate for 64 of them; step k + 1 follows step k.
-The
+Every adder cell takes the same time, so a wire may change several times before it settles: such glitches count too. The
 operands are real ones (:mod:`setun_sim.cost.toggles`) or, for a density of non-zero products, a fixed random sample.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from setun_hw.cells import CellNetlist, datapath
+from setun_hw.cells.netlist import ZERO
 from setun_hw.codec import sum_width
 from setun_hw.config import Config, Encoding
 from setun_sim.cost.trees import HIGH, tree_of
 
 Bits = NDArray[np.uint64]
-Rails = tuple[Bits, Bits]
 Counts = dict[str, float]
 
 #: steps of the random sample, and the densities at which it is evaluated
@@ -25,8 +27,8 @@ _STEPS = 4096
 _GRID = np.linspace(0, 1, 21)
 #: dot products added up before an accumulator starts again: two blocks of a 3x3 kernel
 _TERMS = 18
-#: pairs of successive steps within a word
-_PAIRS = np.uint64((1 << 63) - 1)
+#: steps whose predecessor is in the same word
+_PAIRS = np.uint64((1 << 64) - 2)
 
 
 @dataclass(frozen=True)
@@ -99,28 +101,51 @@ def of_products(config: Config, products: NDArray[np.int64]) -> Switching:
 
 def _binary(config: Config, bits: list[Bits]) -> Switching:
     tree = tree_of(config)
-    ones = np.full(bits[0].shape[1], ~np.uint64(0))
-    wires: dict[int, Bits] = {HIGH: ones}
-    wires |= {wire: bits[wire % len(bits)][wire // len(bits)] for wire in range(tree.inputs)}
+    wires: dict[int, list[Bits]] = {HIGH: [np.full(bits[0].shape[1], ~np.uint64(0))]}
+    wires |= {wire: [bits[wire % len(bits)][wire // len(bits)]] for wire in range(tree.inputs)}
     found: Counts = {}
     for kind, inputs, outputs in tree.nodes:
-        values = _gate(kind, [wires[wire] for wire in inputs])
-        wires |= dict(zip(outputs, values, strict=True))
+        pins = [wires[wire] for wire in inputs]
+        # registers change all at once, to what has settled
+        driven = [[pins[0][-1]]] if kind == "flip_flop" else _settling(partial(_gate, kind), pins)
+        wires |= dict(zip(outputs, driven, strict=True))
         name = kind.removesuffix("_one")
-        found[name] = found.get(name, 0.0) + float(np.mean([_toggles(value) for value in values]))
-    found["flip_flop"] = found.get("flip_flop", 0.0) + sum(_toggles(wires[wire]) for wire in tree.outputs if wire >= 0)
-    product = float(np.mean([np.mean([_toggles(lane) for lane in plane]) for plane in bits[:2]]))
+        found[name] = found.get(name, 0.0) + float(np.mean([_toggles(history) for history in driven]))
+    sums = sum(_toggles(wires[wire][-1:]) for wire in tree.outputs if wire >= 0)
+    found["flip_flop"] = found.get("flip_flop", 0.0) + sums
+    product = float(np.mean([np.mean([_toggles([lane]) for lane in plane]) for plane in bits[:2]]))
     return Switching({**found, "product": product * config.lanes}, {}, {})
 
 
-def _toggles(value: Bits) -> float:
-    """Share of successive steps between which a wire changes."""
-    return float(np.bitwise_count((value ^ value >> np.uint64(1)) & _PAIRS).sum()) / (63 * value.size)
+def _settling(cell: Callable[[Sequence[Bits]], tuple[Bits, ...]], pins: Sequence[list[Bits]]) -> list[list[Bits]]:
+    """What each output carries after 0, 1, 2, ... delays: the step before, then as the inputs' changes arrive."""
+    states = [cell([history[min(time, len(history) - 1)] for history in pins]) for time in range(max(map(len, pins)))]
+    return [[_before(states[-1][k]), *(state[k] for state in states)] for k in range(len(states[-1]))]
 
 
-def _gate(kind: str, values: list[Bits]) -> tuple[Bits, ...]:
-    if kind == "flip_flop":
-        return (values[0],)
+def _before(value: Bits) -> Bits:
+    """The step before in the place of each."""
+    return value << np.uint64(1)
+
+
+def _changes(history: Sequence[Bits]) -> list[Bits]:
+    """What changes in a step, delay after delay; a wire that has settled at once has one entry."""
+    if len(history) == 1:
+        return [history[0] ^ _before(history[0])]
+    return [before ^ after for before, after in pairwise(history)]
+
+
+def _count(change: Bits) -> float:
+    """Steps in which a wire changes, those without predecessor left out."""
+    return float(np.bitwise_count(change & _PAIRS).sum())
+
+
+def _toggles(history: Sequence[Bits]) -> float:
+    """Changes of a wire in a step."""
+    return sum(map(_count, _changes(history))) / (63 * history[-1].size)
+
+
+def _gate(kind: str, values: Sequence[Bits]) -> tuple[Bits, ...]:
     if kind == "inverter":
         return (~values[0],)
     a, b = values[:2]
@@ -132,19 +157,18 @@ def _gate(kind: str, values: list[Bits]) -> tuple[Bits, ...]:
     return half ^ values[2], a & b | half & values[2]
 
 
-def _add(a: Rails, b: Rails) -> tuple[Rails, Rails]:
+def _add(a: Bits, b: Bits) -> tuple[Bits, Bits]:
+    """Sum and carry of two trits, positive rail first."""
     a_zero, b_zero = ~(a[0] | a[1]), ~(b[0] | b[1])
     total = (a[1] & b[1] | a[0] & b_zero | b[0] & a_zero, a[0] & b[0] | a[1] & b_zero | b[1] & a_zero)
-    return total, (a[0] & b[0], a[1] & b[1])
+    return np.stack(total), a & b
 
 
-def _merge(a: Rails, b: Rails) -> Rails:
-    return a[0] & ~b[1] | b[0] & ~a[1], a[1] & ~b[0] | b[1] & ~a[0]
+def _merge(a: Bits, b: Bits) -> Bits:
+    return np.stack((a[0] & ~b[1] | b[0] & ~a[1], a[1] & ~b[0] | b[1] & ~a[0]))
 
 
-def _cell(kind: str, pins: list[Rails]) -> tuple[Rails, ...]:
-    if kind == "flip_flop":
-        return (pins[0],)
+def _cell(kind: str, pins: Sequence[Bits]) -> tuple[Bits, ...]:
     total, carry = _add(pins[0], pins[1])
     if kind == "half_adder":
         return total, carry
@@ -157,37 +181,38 @@ def _cell(kind: str, pins: list[Rails]) -> tuple[Rails, ...]:
 
 
 def _ternary(netlist: CellNetlist, positive: Bits, negative: Bits) -> Switching:
-    words = positive.shape[1]
-    blank = (np.zeros(words, np.uint64), np.zeros(words, np.uint64))
-    wires: dict[int, Rails] = {0: blank, **dict.fromkeys(netlist.inputs["loads"], blank)}
+    wires: dict[int, list[Bits]] = {ZERO: [np.zeros((2, positive.shape[1]), np.uint64)]}
     found = Switching({}, {}, {})
     lane = 0
     for node in netlist.nodes:
         if node.kind == "multiplier":
-            values: tuple[Rails, ...] = ((positive[lane], negative[lane]),)
+            driven = [[np.stack((positive[lane], negative[lane]))]]
             lane += 1
+        elif node.kind == "flip_flop":
+            driven = [[wires[node.inputs[0]][-1]]]
         else:
-            values = _cell(node.kind, [wires[wire] for wire in node.inputs])
-        wires |= dict(zip(node.outputs, values, strict=True))
-        _record(found, node.kind, values)
+            driven = _settling(partial(_cell, node.kind), [wires[wire] for wire in node.inputs])
+        wires |= dict(zip(node.outputs, driven, strict=True))
+        _record(found, node.kind, driven)
     for wire in netlist.outputs["sum"]:
-        if wire:
-            _record(found, "flip_flop", (wires[wire],))
+        if wire != ZERO:
+            _record(found, "flip_flop", [wires[wire][-1:]])
     return found
 
 
-def _record(found: Switching, kind: str, values: tuple[Rails, ...]) -> None:
+def _record(found: Switching, kind: str, driven: Sequence[Sequence[Bits]]) -> None:
     """Add one cell's outputs."""
     steps, rails, middle = 0.0, 0.0, 0.0
-    for p, n in values:
-        up, down = (p ^ p >> np.uint64(1)) & _PAIRS, (n ^ n >> np.uint64(1)) & _PAIRS
-        pairs = 63 * p.size
-        # a quarter of the squared change in levels: 1 where one rail changes, 4 where both do
-        steps += float(np.bitwise_count(up ^ down).sum() + 4 * np.bitwise_count(up & down).sum()) / (4 * pairs)
-        rails += float(np.bitwise_count(up).sum() + np.bitwise_count(down).sum()) / (2 * pairs)
-        middle += float(np.bitwise_count(~(p | n)).sum()) / (64 * p.size)
+    for history in driven:
+        pairs = 63 * history[-1][0].size
+        for change in _changes(history):
+            # a quarter of the squared change in levels: 1 where one rail changes, 4 where both do
+            one, both = _count(change[0] ^ change[1]), _count(change[0] & change[1])
+            steps += (one + 4 * both) / (4 * pairs)
+            rails += (one + 2 * both) / (2 * pairs)
+        middle += float(np.bitwise_count(~(history[-1][0] | history[-1][1])).mean()) / 64
     for counts, value in ((found.switches, steps), (found.rails, rails), (found.middle, middle)):
-        counts[kind] = counts.get(kind, 0.0) + value / len(values)
+        counts[kind] = counts.get(kind, 0.0) + value / len(driven)
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,9 @@ NUMBERS: dict[Kind, dict[str, str]] = {
             for key in ("energy_per_switch", "static_rail", "static_mid", "area")
         },
         "clock.energy_per_flip_flop": "energy",
+        "clock.gates": "ratio",
         "clock.frequency": "frequency",
         "wires.capacitance": "capacitance",
-        "tree.glitches": "ratio",
         "ternary.swing": "ratio",
         "control.switches": "ratio",
         **{f"sram.read.{key}": dimension for key, dimension in _BILINEAR.items()},
