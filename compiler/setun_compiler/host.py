@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from setun_compiler.digits import from_codes, from_raw_planes, to_codes
-from setun_compiler.layout import Units, line_beats, map_words, pack_codes, to_beats, unpack_map
+from setun_compiler.layout import Units, line_beats, map_words, pack_codes, pad_axis, to_beats, unpack_map
 from setun_compiler.network import Floats, Integers
 from setun_compiler.program import InputPort, OutputPort, Program, Unfold
 from setun_hw.config import Encoding
@@ -50,7 +50,10 @@ def encode_integers(program: Program, integers: Integers) -> NDArray[np.uint8]:
 
 
 def arrange(program: Program, words: Units, unit_bits: int) -> NDArray[np.uint8]:
-    """Input regions of words (images, rows, words of a row, units); a unit is a two-bit code or a byte."""
+    """Input regions of words (images, rows, words of a row, units); a unit is a two-bit code, or all bits of a number.
+
+    Of either, whole ones must fill words and beats.
+    """
     port, config = program.input, program.config
     units = config.axi_data_bits // unit_bits
     runs = -(-len(words) // program.images)
@@ -59,10 +62,9 @@ def arrange(program: Program, words: Units, unit_bits: int) -> NDArray[np.uint8]
         beats = line_beats(words, units, config.strips, port.map.line_rows, batch=batch)
     else:
         beats = to_beats(words, units)
-    data = (pack_codes(beats) if unit_bits == 2 else beats).reshape(len(beats), -1 if beats.size else port.map.size)
-    regions = np.zeros((runs * program.input_bytes // port.map.size, port.map.size), np.uint8)
-    regions[: len(data)] = data
-    return regions.reshape(runs, program.input_bytes)
+    packed = pack_codes(beats) if unit_bits == 2 else np.ascontiguousarray(beats).view(np.uint8)
+    data = packed.reshape(len(packed), prod(packed.shape[1:]))
+    return pad_axis(data, 0, runs * program.input_bytes // port.map.size).reshape(runs, program.input_bytes)
 
 
 def quantise(port: InputPort, samples: ArrayLike, first: int = 0) -> Integers:

@@ -19,8 +19,8 @@ from setun_sim.plan import Plan, plan
 from setun_sim.words import units, word_type
 from setun_sim.work import Work
 
-#: bytes of activation memories that one thread works on at a time: they should stay in its cache
-CHUNK_BYTES = 1 << 20
+#: bytes of memories of feature maps that one thread works on at a time; those of one layer should stay in its cache
+CHUNK_BYTES = 1 << 21
 
 _FAULTS = {
     names.WRITE_FAULT: "writes",
@@ -53,22 +53,23 @@ def execute(program: Program, inputs: NDArray[np.uint8]) -> Execution:
     """
     if inputs.ndim != 2 or inputs.shape[1] != program.input_bytes:
         raise SimulationError(f"inputs must have shape (runs, {program.input_bytes}), not {inputs.shape}")
-    return execute_runs(program, len(inputs), lambda begin, end: inputs[begin:end])
+    return execute_runs(program, len(inputs), lambda begin, end: np.array(inputs[begin:end]))
 
 
 def execute_runs(program: Program, runs: int, read: Callable[[int, int], NDArray[np.uint8]]) -> Execution:
     """:func:`execute` for inputs that are not there at once: ``read(begin, end)`` makes those of some runs.
 
-    It is called from several threads.
+    It is called from several threads, for arrays of its own: writable and contiguous, one type for the kernels.
     """
     planned, c = plan(program), program.config
     image_bytes = c.strips * planned.activation_words * 2 * units(c) * np.dtype(word_type(c)).itemsize
     image_bytes += c.strips * planned.residual_words * c.post * np.dtype(np.int16).itemsize
-    size = max(1, min(CHUNK_BYTES // image_bytes, -(-runs // threads())))
+    # every thread gets as many chunks, all of one size
+    rounds = -(-runs * image_bytes // (CHUNK_BYTES * threads()))
+    size = max(1, -(-runs // max(1, threads() * rounds)))
 
     def chunk(begin: int) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
-        inputs = np.array(read(begin, min(runs, begin + size)))  # writable and contiguous: one type for the kernels
-        return _execute_chunk(program, planned, inputs)
+        return _execute_chunk(program, planned, read(begin, min(runs, begin + size)))
 
     with ThreadPoolExecutor(threads()) as pool:
         results = list(pool.map(chunk, range(0, runs, size)))
@@ -119,7 +120,7 @@ def _execute_chunk(
             o, counts = operation, np.zeros(names.COUNTS, np.int64)
             compute(
                 o.geometry, memory, residual, o.weights, o.pad, o.active, o.thresholds, o.codes, o.pieces, o.fixed,
-                o.reads, o.writes, o.word_reads, counts,
+                o.reads, o.writes, o.first_read, o.word_reads, counts,
             )  # fmt: skip
             counts[names.PADDING_READS] += o.padding_reads * images
             found.append(counts)

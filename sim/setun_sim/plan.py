@@ -123,14 +123,18 @@ class _Planner:
 
     def counted(self, work: Work, words: int) -> Work:
         """The work with its reads, which are the same in every run."""
-        reads = np.zeros(self.config.strips * words, np.int64)
         if work.geometry.no_array:
-            return replace(work, word_reads=reads)
+            return work
+        counted = np.zeros(self.config.strips * words, np.int64)
         padded = bool(work.pad.any())
-        beside = count_reads(work.geometry, words, self.config.strips, len(work.weights), padded, reads)
+        beside = count_reads(work.geometry, words, self.config.strips, len(work.weights), padded, counted)
         if beside < 0:
             raise SimulationError(f"descriptor {work.index} reads beyond its tensor's end")
-        return replace(work, word_reads=reads, padding_reads=beside)
+        reads = counted.reshape(self.config.strips, words)
+        used = np.flatnonzero(reads[:, :-PADS].any(0))
+        first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+        kept = np.concatenate([reads[:, first:last], reads[:, -PADS:]], axis=1)
+        return replace(work, first_read=first, word_reads=kept, padding_reads=beside)
 
 
 @remembered

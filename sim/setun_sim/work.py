@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute, Mode, Post
 from setun_sim.geometry import Geometry, geometry
-from setun_sim.kernels.names import VECTOR
+from setun_sim.kernels.names import PADS, VECTOR
 from setun_sim.order import NO_POST
 from setun_sim.parameters import Parameters
 from setun_sim.runs import Runs, code_bits, read_runs, write_pieces, write_runs
@@ -33,6 +33,7 @@ class Work:
     fixed: NDArray[np.int64]
     reads: Runs
     writes: Runs
+    first_read: int
     word_reads: NDArray[np.int64]
     padding_reads: int  #: reads of one run beside the map
     nonzero_weights: int  #: digits of the weight words read for one convolution pixel
@@ -78,7 +79,8 @@ def work_of(
         fixed=_fill(fixed, -1),
         reads=read_runs(active, channels, post if d.residual else NO_POST, c.post),
         writes=write_runs(active, channels, c.post),
-        word_reads=np.zeros(0, np.int64),
+        first_read=0,
+        word_reads=np.zeros((c.strips, PADS), np.int64),
         padding_reads=0,
         nonzero_weights=nonzero,
     )

@@ -20,22 +20,25 @@ from setun_sim.kernels.vectors import popcount
 
 
 @nb.njit(nogil=True)
-def _nonzero(memory, reads):
+def _nonzero(memory, first, word_reads):
     """Digits that are not 0, over all reads of words of all images."""
-    found = np.int64(0)
+    found, words, used = np.int64(0), memory.shape[2], word_reads.shape[1] - PADS
     for image in range(memory.shape[0]):
         for strip in range(memory.shape[1]):
-            for word in range(memory.shape[2]):
-                times = reads[strip * memory.shape[2] + word]
-                if times:
-                    for unit in range(memory.shape[4]):
-                        digits = memory[image, strip, word, 0, unit] | memory[image, strip, word, 1, unit]
-                        found += times * np.int64(popcount(digits))
+            for unit in range(memory.shape[4]):
+                plus, minus = memory[image, strip, first:, 0, unit], memory[image, strip, first:, 1, unit]
+                for word in range(used):
+                    found += word_reads[strip, word] * np.int64(popcount(plus[word] | minus[word]))
+                for pad in range(PADS):
+                    digits = plus[words - PADS - first + pad] | minus[words - PADS - first + pad]
+                    found += word_reads[strip, used + pad] * np.int64(popcount(digits))
     return found
 
 
 @nb.njit(nogil=True)
-def _compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, word_reads, counts):
+def _compute(
+    g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, first_read, word_reads, counts
+):
     images, strips, words = memory.shape[:3]
     sets, channels = w.shape[0], active.shape[1]
     windows, tile, steps = g.pool_rows * g.pool_cols, tile_of(g), steps_of(g)
@@ -51,7 +54,7 @@ def _compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fix
     flat, size = memory.reshape(-1), memory.size // max(1, images)
     for i in range(pad.shape[0]):
         memory[:, :, words - PADS + i] = pad[i]
-    counts[NONZERO_ACTIVATIONS] += _nonzero(memory, word_reads)
+    counts[NONZERO_ACTIVATIONS] += _nonzero(memory, first_read, word_reads)
     for strip in range(strips):
         for k in range(sets):
             for first in range(0, total, tile):
@@ -107,8 +110,9 @@ def _cached(sources: str) -> Any:
     return compute
 
 
-#: ``compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, word_reads, counts)``
-#: carries out channel groups of a COMPUTE on every image and strip of ``memory`` and ``residual``.
+#: ``compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, first_read,
+#: word_reads, counts)`` carries out channel groups of a COMPUTE on every image and strip of ``memory`` and of
+#: ``residual``.
 #:
 #: ``w[set, weight digit x positions + position, plane, unit, channel]`` holds the weights: groups that read the same
 #: words lie side by side in one set; with two scales all channels come once more with |w|. ``pad[digit, plane, unit]``
@@ -118,6 +122,6 @@ def _cached(sources: str) -> Any:
 #: one, the bits written, the place of its bit in the unit, block and unit.
 #: ``fixed[set, parameter, channel]`` are those of fixed point, ``reads[set, run]`` and ``writes[set, run]`` where in
 #: residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros; they fill up a multiple of
-#: :data:`~setun_sim.kernels.names.VECTOR`. ``word_reads[word]`` says how often a word of all banks is read
-#: (:func:`~setun_sim.kernels.places.count_reads`).
+#: :data:`~setun_sim.kernels.names.VECTOR`. ``word_reads[strip, word]`` says how often each word from
+#: ``first_read`` on is read (:func:`~setun_sim.kernels.places.count_reads`), the last PADS being those of the bank.
 compute = _cached(_sources())

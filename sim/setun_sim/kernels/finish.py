@@ -6,22 +6,64 @@ from typing import Any
 
 import numba as nb
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from setun_sim.geometry import RADIX4, TRITS
 from setun_sim.kernels.names import FAULT, VECTOR, WRITE_FAULT
 from setun_sim.kernels.places import position
-from setun_sim.kernels.vectors import bits, reached
+from setun_sim.kernels.vectors import bits, larger, load, store
 
 _jit = nb.njit(nogil=True)
 _inline = nb.njit(nogil=True, inline="always")
 
 
-@_inline
-def _pool(sums, output, windows):
-    """Largest sum of each channel in a pooling window, left in the window's first row of ``sums``."""
-    for window in range(1, windows):
-        for m in range(sums.shape[1]):
-            sums[output, m] = max(sums[output, m], sums[output + window, m])
+@intrinsic
+def _settle(_typing: Any, sums: Any, row: Any, windows: Any, m: Any, limits: Any, worst: Any, levels: Any) -> Any:
+    """Pool and compare VECTOR channels from ``m`` on.
+
+    The largest of ``windows`` rows of ``sums`` from ``row`` on is left in ``row``, and the largest magnitudes so far in
+    ``worst``, unless there are no windows. ``levels[t, m / VECTOR]`` tells which channels reach just t of their
+    ``limits``, which do not fall.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        sums, limits, worst, levels = (
+            context.make_array(kinds[n])(context, builder, arguments[n]) for n in (0, 4, 5, 6)
+        )
+        row, windows, m = arguments[1:4]
+        index, vector = m.type, ir.VectorType(context.get_data_type(kinds[0].dtype), VECTOR)
+        one = ir.Constant(index, 1)
+        width, channels, vectors = (cgutils.unpack_tuple(builder, a.shape)[1] for a in (sums, limits, levels))
+        first = builder.gep(sums.data, [builder.add(builder.mul(row, width), m)])
+        pooled = cgutils.alloca_once_value(builder, load(builder, first, vector))
+        with builder.if_then(builder.icmp_signed(">", windows, ir.Constant(index, 0))):
+            with cgutils.for_range_slice(builder, one, windows, one, index) as (window, _):
+                place = builder.add(builder.mul(builder.add(row, window), width), m)
+                other = load(builder, builder.gep(sums.data, [place]), vector)
+                builder.store(larger(builder, builder.load(pooled), other), pooled)
+            found, most = builder.load(pooled), builder.gep(worst.data, [m])
+            store(builder, found, first)
+            size = larger(builder, found, builder.neg(found))
+            store(builder, larger(builder, load(builder, most, vector), size), most)
+        mask = ir.IntType(VECTOR)
+        below = cgutils.alloca_once_value(builder, ir.Constant(mask, -1))
+        place = builder.sdiv(m, ir.Constant(index, VECTOR))
+        count = cgutils.unpack_tuple(builder, limits.shape)[0]
+        with cgutils.for_range(builder, count, intp=index) as loop:
+            limit = load(builder, builder.gep(limits.data, [builder.add(builder.mul(loop.index, channels), m)]), vector)
+            now = builder.bitcast(builder.icmp_signed(">=", builder.load(pooled), limit), mask)
+            level = builder.gep(levels.data, [builder.add(builder.mul(loop.index, vectors), place)])
+            builder.store(builder.and_(builder.load(below), builder.not_(now)), level)
+            builder.store(now, below)
+        last = builder.gep(levels.data, [builder.add(builder.mul(count, vectors), place)])
+        builder.store(builder.load(below), last)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.intp, types.intp, types.intp, limits, worst, levels), generate
 
 
 @_inline
@@ -39,30 +81,12 @@ def _plane(kind, numbers, code):
 
 
 @_inline
-def _worst(numbers, worst):
-    """Largest magnitudes so far."""
-    for m in range(worst.size):
-        worst[m] = max(worst[m], abs(numbers[m]))
-
-
-@_inline
-def _levels(numbers, thresholds, levels):
-    """Which channels reach how many of their thresholds, which do not fall: levels[level, vector]."""
-    for vector in range(levels.shape[1]):
-        below = np.uint32(0xFFFFFFFF)
-        for t in range(thresholds.shape[0]):
-            now: Any = reached(numbers, thresholds[t], vector * VECTOR)
-            levels[t, vector] = below & ~now
-            below = now
-        levels[thresholds.shape[0], vector] = below
-
-
-@_inline
 def _window(plane, m):
     """64 bits of a plane from bit ``m`` on."""
-    word, low = m // 32, np.uint64(m % 32)
-    found = (np.uint64(plane[word]) | np.uint64(plane[word + 1]) << np.uint64(32)) >> low
-    return found | np.uint64(plane[word + 2]) << np.uint64(1) << np.uint64(63) - low
+    word, low = np.uint64(m) >> np.uint64(5), np.uint64(m) & np.uint64(31)
+    one, two = word + np.uint64(1), word + np.uint64(2)
+    found = (np.uint64(plane[word]) | np.uint64(plane[one]) << np.uint64(32)) >> low
+    return found | np.uint64(plane[two]) << np.uint64(1) << np.uint64(63) - low
 
 
 @_jit
@@ -74,37 +98,43 @@ def finish(g, memory, k, first_pixel, sums, thresholds, codes, pieces, levels, p
     kind, windows = memory.dtype.type, g.pool_rows * g.pool_cols
     vectors = code.size // VECTOR
     _, _, ox, oy = position(g, first_pixel)
+    limits, own, flat, units = thresholds[k], pieces[k], memory.reshape(-1), memory.shape[2]
+    flat_levels, flat_codes = levels.reshape(-1), codes[k].reshape(-1)
+    code_step = np.uint64(codes.shape[2] * 2 * vectors)
     for output in range(sums.shape[0] // windows):
-        pooled = sums[output * windows, : code.size]
-        if not g.affine:
-            _pool(sums, output * windows, windows)
-            _worst(pooled, worst)
+        for vector in range(vectors):
+            _settle(sums, output * windows, 0 if g.affine else windows, vector * VECTOR, limits, worst, levels)
         word = g.out_base + oy * g.out_row_stride + ox * g.out_col_stride
-        if codes.shape[1] > 0:
-            _levels(pooled, thresholds[k], levels)
         for d in range(g.out_digits - 1, -1, -1):
             if codes.shape[1] == 0:
-                _plane(g.planes, pooled, code)
+                _plane(g.planes, sums[output * windows], code)
                 for vector in range(vectors):
                     planes[0, vector] = bits(code, 0, vector * VECTOR)
                     planes[1, vector] = bits(code, 1, vector * VECTOR)
             else:
-                planes[:] = 0
-                for t in range(codes.shape[1]):
-                    for plane in range(2):
-                        for vector in range(vectors):
-                            planes[plane, vector] |= levels[t, vector] & codes[k, t, d, plane, vector]
+                for plane in range(2):
+                    for vector in range(vectors):
+                        # unsigned places are not tested for counting from the end
+                        level, code_at = np.uint64(vector), np.uint64((d * 2 + plane) * vectors + vector)
+                        found = np.uint32(0)
+                        for _ in range(codes.shape[1]):
+                            found |= flat_levels[level] & flat_codes[code_at]
+                            level += np.uint64(vectors)
+                            code_at += code_step
+                        planes[plane, vector] = found
             for piece in range(pieces.shape[1]):
-                m, mask, low = pieces[k, piece, 0], kind(pieces[k, piece, 1]), kind(pieces[k, piece, 2])
+                m, mask, low = own[piece, 0], kind(own[piece, 1]), kind(own[piece, 2])
                 if mask == 0:
                     continue
-                address, unit = word + pieces[k, piece, 3] * g.out_digits + d, pieces[k, piece, 4]
+                address = word + own[piece, 3] * g.out_digits + d
                 if address >= g.out_end:
                     counts[FAULT] = WRITE_FAULT
                     return
+                at = np.uint64(address * 2 * units + own[piece, 4])
                 for plane in range(2):
-                    own = (kind(_window(planes[plane], m)) & mask) << low
-                    memory[address, plane, unit] = (memory[address, plane, unit] & ~(mask << low)) | own
+                    bits_of = (kind(_window(planes[plane], m)) & mask) << low
+                    flat[at] = (flat[at] & ~(mask << low)) | bits_of
+                    at += np.uint64(units)
         ox += 1
         if ox == g.out_cols:
             ox, oy = 0, oy + 1

@@ -29,7 +29,7 @@ from setun_sim.kernels.names import (
     R,
 )
 from setun_sim.kernels.places import position
-from setun_sim.kernels.vectors import splat
+from setun_sim.kernels.vectors import larger, load, splat, store
 
 _jit = nb.njit(nogil=True)
 _inline = nb.njit(nogil=True, inline="always")
@@ -107,15 +107,11 @@ class _Fixed:
     def shape(self, n: int) -> Any:
         return cgutils.unpack_tuple(self.builder, self.arrays[n].shape)
 
-    def place(self, n: int, offset: Any) -> Any:
-        pointer = self.builder.gep(self.arrays[n].data, [offset])
-        return self.builder.bitcast(pointer, self.vector.as_pointer())
-
     def load(self, n: int, offset: Any) -> Any:
-        return self.builder.load(self.place(n, offset), align=8)
+        return load(self.builder, self.builder.gep(self.arrays[n].data, [offset]), self.vector)
 
     def store(self, value: Any, n: int, offset: Any) -> None:
-        self.builder.store(value, self.place(n, offset), align=8)
+        store(self.builder, value, self.builder.gep(self.arrays[n].data, [offset]))
 
     def row(self, number: int, m: Any) -> Any:
         channels = self.shape(self.rows)[1]
@@ -132,7 +128,7 @@ class _Fixed:
         return total
 
     def larger(self, x: Any, y: Any) -> Any:
-        return self.builder.select(self.builder.icmp_signed(">", x, y), x, y)
+        return larger(self.builder, x, y)
 
     def size(self, x: Any) -> Any:
         return self.larger(x, self.builder.neg(x))

@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from setun_sim.kernels.names import VECTOR
-from setun_sim.kernels.vectors import splat
+from setun_sim.kernels.vectors import load, splat, store
 
 
 @intrinsic
@@ -84,12 +84,12 @@ class _Sums:
                 self._add(nonzero, c if radix == 4 else builder.add(a, b))
                 self._add(changed, self._number(builder.load(differ)))
             target = builder.gep(sums.data, [builder.add(builder.mul(pixel.index, width), m)])
-            self._store(builder.load(acc), target)
+            store(builder, builder.load(acc), target)
         for n, variable in enumerate((nonzero, changed)):
             target = builder.gep(totals.data, [ir.Constant(index, n * VECTOR)])
-            value, before = builder.load(variable), self._load(target, self.wide)
+            value, before = builder.load(variable), load(builder, target, self.wide)
             value = builder.zext(value, self.wide) if self.numbers.element.width < 64 else value
-            self._store(builder.add(before, value), target)
+            store(builder, builder.add(before, value), target)
         return ir.Constant(ir.IntType(8).as_pointer(), None)
 
     def _products(self, memory: Any, base: Any, places: Any, rows: Any, w: Any, m: Any, at: Any, radix: int) -> Any:
@@ -121,7 +121,7 @@ class _Sums:
         )
         word = builder.add(row, unit)
         wp, wn = (
-            self._load(builder.gep(w.data, [builder.add(builder.mul(at, self.channels), m)]), self.words)
+            load(builder, builder.gep(w.data, [builder.add(builder.mul(at, self.channels), m)]), self.words)
             for at in (word, builder.add(word, self.units))
         )
         if radix == 4:
@@ -132,14 +132,6 @@ class _Sums:
         agree = builder.or_(builder.and_(p, wp), builder.and_(n, wn))
         differ = builder.or_(builder.and_(p, wn), builder.and_(n, wp))
         return self._ones(agree), self._ones(differ), None
-
-    def _load(self, place: Any, vector: Any) -> Any:
-        pointer = self.builder.bitcast(place, vector.as_pointer())
-        return self.builder.load(pointer, align=vector.element.width // 8)
-
-    def _store(self, value: Any, place: Any) -> None:
-        pointer = self.builder.bitcast(place, value.type.as_pointer())
-        self.builder.store(value, pointer, align=value.type.element.width // 8)
 
     def _ones(self, x: Any) -> Any:
         return self.builder.call(self.count, [x])

@@ -20,34 +20,32 @@ def popcount(_typing: Any, x: types.Integer) -> Any:
 
 
 @intrinsic
-def reached(_typing: Any, numbers: Any, limits: Any, m: Any) -> Any:
-    """Bits that tell which of VECTOR numbers from ``m`` on reach their limits, both of one type."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, limit = (elements(context, builder, signature, arguments, n, 2) for n in (0, 1))
-        return builder.bitcast(builder.icmp_signed(">=", x, limit), ir.IntType(VECTOR))
-
-    return types.uint32(numbers, limits, types.intp), generate
-
-
-@intrinsic
 def bits(_typing: Any, codes: Any, bit: Any, m: Any) -> Any:
     """Bit ``bit`` of each of VECTOR codes from ``m`` on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x = elements(context, builder, signature, arguments, 0, 2)
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), VECTOR)
+        x = load(builder, builder.gep(array.data, [arguments[2]]), vector)
         one = builder.and_(builder.lshr(x, splat(builder, x.type, arguments[1])), ir.Constant(x.type, [1] * VECTOR))
         return builder.bitcast(builder.trunc(one, ir.VectorType(ir.IntType(1), VECTOR)), ir.IntType(VECTOR))
 
     return types.uint32(codes, types.int64, types.intp), generate
 
 
-def elements(context: Any, builder: Any, signature: Any, arguments: Any, n: int, m: int) -> Any:
-    """The VECTOR elements of argument ``n`` from argument ``m`` on."""
-    array = context.make_array(signature.args[n])(context, builder, arguments[n])
-    vector = ir.VectorType(context.get_data_type(signature.args[n].dtype), VECTOR)
-    place = builder.bitcast(builder.gep(array.data, [arguments[m]]), vector.as_pointer())
-    return builder.load(place, align=signature.args[n].dtype.bitwidth // 8)
+def load(builder: Any, place: Any, vector: Any) -> Any:
+    """The vector that begins at an element's place."""
+    return builder.load(builder.bitcast(place, vector.as_pointer()), align=vector.element.width // 8)
+
+
+def store(builder: Any, value: Any, place: Any) -> None:
+    """Put a vector at an element's place and those behind it."""
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=value.type.element.width // 8)
+
+
+def larger(builder: Any, x: Any, y: Any) -> Any:
+    """The larger of two signed numbers, element by element."""
+    return builder.select(builder.icmp_signed(">", x, y), x, y)
 
 
 def splat(builder: Any, vector: Any, value: Any) -> Any:
