@@ -59,7 +59,9 @@ def arrange(program: Program, words: Units, unit_bits: int) -> NDArray[np.uint8]
     runs = -(-len(words) // program.images)
     if port.map.line_rows:
         batch = program.images > program.rounds
-        beats = line_beats(words, units, config.strips, port.map.line_rows, batch=batch)
+        beats = line_beats(
+            words, units, config.strips, port.map.line_rows, halo=port.map.line_halo, batch=batch
+        )  # fmt: skip
     else:
         beats = to_beats(words, units)
     packed = pack_codes(beats) if unit_bits == 2 else np.ascontiguousarray(beats).view(np.uint8)

@@ -77,12 +77,19 @@ def pack_map(codes: Codes, lanes: int, beat_bits: int) -> Units:
     return data.reshape(len(data), prod(data.shape[1:]))
 
 
-def line_beats(words: Units, beat_units: int, strips: int, line_rows: int, *, batch: bool) -> Units:
+def line_beats(
+    words: Units, beat_units: int, strips: int, line_rows: int, *, halo: int = 0, batch: bool
+) -> Units:
     """Feature maps as lines: the words of all banks at one address together, bank 0 lowest.
 
     ``words`` is (images, rows, words of a row, units). A strip has ``line_rows`` rows and holds, with ``batch``, an
-    image of its own; the result is (runs, rows of a strip, beats, beat_units).
+    image of its own; the first ``halo`` of them repeat the last ones of the strip above, or the map's edge. The result
+    is (runs, rows of a strip, beats, beat_units).
     """
+    if halo:
+        firsts = np.zeros(1, np.int64) if batch else np.arange(strips) * (line_rows - halo)
+        rows = np.add.outer(firsts, np.arange(line_rows) - halo)
+        words = words[:, np.clip(rows.ravel(), 0, words.shape[1] - 1)]
     if batch:
         words = pad_axis(pad_axis(words, 0, ceil_div(len(words), strips) * strips), 1, line_rows)
     else:

@@ -39,6 +39,8 @@ class ExternalMap:
     size: int  #: bytes of one image; in lines those of a run
     #: rows of a strip, if the map is in lines: the words of all banks at one address together, bank 0 lowest; else 0
     line_rows: int = 0
+    #: how many of them are the last of the strip above, there as well; of strip 0 its own first row again
+    line_halo: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,7 +86,10 @@ def _check_maps(program: Program) -> None:
             raise RecordError(f"{name} map is inconsistent")
         if total != program.rounds * (1 if m.line_rows else together) * m.size:
             raise RecordError(f"{name} region of {total} bytes does not fit {program.images} images of {m.size}")
-        if m.line_rows and (name == "output" or m.rows > rows * (1 if together > 1 else banks)):
+        own = rows - m.line_halo
+        if m.line_rows and (name == "output" or own < 1 or m.rows > own * (1 if together > 1 else banks)):
+            raise RecordError(f"{name} map is inconsistent")
+        if m.line_halo < 0 or (m.line_halo and not m.line_rows):
             raise RecordError(f"{name} map is inconsistent")
         blocks = -(-m.channels // program.config.lanes)
         word_bits = banks * program.config.word_bits

@@ -88,3 +88,34 @@ def test_what_cannot_be_pooled_past_the_edges() -> None:
     sums = replace(net, layers=(replace(stem, fixed=None, post=stem.post.threshold), *net.layers[1:]))  # type: ignore[union-attr]
     with pytest.raises(CompileError, match=r"^layer 'stem': padded pooling needs fixed-point post-processing without"):
         compile_network(sums, CONFIG)
+
+
+def test_overlapping_windows_may_be_a_layer_of_their_own() -> None:
+    """Computed once each, pixels take a ninth of the steps; one step then pools each of them nine times."""
+    rng = np.random.default_rng(2)
+    net = small_network(
+        rng.integers(-1, 2, (4, 32, 3, 3)), (32, 9, 9), thresholds=np.tile([-2, 2], (4, 1)),
+        codes=np.tile([-1, 0, 1], (4, 1)), pool=Pool(rows=3, cols=3, row_stride=1, col_stride=1),
+    )  # fmt: skip
+    program = compile_network(net, CONFIG)
+    assert [layer.name for layer in program.layers] == ["layer", "layer.pool"]
+    check_meaning(net, program)
+    falling = replace(net.layers[0], post=replace(net.layers[0].post, codes=np.tile([1, 0, -1], (4, 1))))
+    assert len(compile_network(replace(net, layers=(falling,)), CONFIG).layers) == 1
+
+
+def test_positions_with_the_same_weights_are_added_up_first() -> None:
+    rng = np.random.default_rng(3)
+    same = np.broadcast_to(rng.integers(-1, 2, (60, 8, 1, 1)), (60, 8, 7, 1))
+    net = small_network(same, (8, 7, 1), low=-9, high=9)
+    program = compile_network(net, CONFIG)
+    assert [layer.name for layer in program.layers] == ["layer.added", "layer"]
+    assert program.layers[1].macs == 60 * 8
+    check_meaning(net, program)
+    other = np.array(same)
+    other[0, 0, 3] += 1
+    wide = replace(net, features={**net.features, "x": replace(net.features["x"], low=-99, high=99)})
+    for kept, config in ((small_network(other, (8, 7, 1), low=-9, high=9), CONFIG), (wide, CONFIG)):
+        assert len(compile_network(kept, config).layers) == 1
+    without = CONFIG.replace(affine=False, residual_words=0)
+    assert len(compile_network(net, without).layers) == 1

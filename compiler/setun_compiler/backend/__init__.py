@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from setun_compiler.backend.add_first import add_first
 from setun_compiler.backend.check_network import check_network
 from setun_compiler.backend.check_program import check_program
 from setun_compiler.backend.choose_digits import choose_digits
@@ -24,9 +25,8 @@ __all__ = ["PASSES", "CompileError", "Plan", "compile_network"]
 
 Pass = Callable[[Plan], Plan]
 
+#: after :func:`check_network`, so that they need not doubt what they read
 PASSES: tuple[Pass, ...] = (
-    check_network,  # so that later passes need not doubt what they read
-    separate_pools,  # no descriptor pools past the edge of a map
     choose_digits,  # settles stored integers: all numbers below are those the array sees
     prove_bounds,  # needs stored ranges; finds how many planes raw results take
     prove_affine,  # needs the sums' ranges
@@ -48,13 +48,28 @@ def compile_network(network: Network, config: Config, *, batch: bool = False, ro
     """
     if rounds < 1:
         raise CompileError(f"rounds must be at least 1, not {rounds}")
-    plan = Plan(network=network, config=config, batch=batch, rounds=rounds)
-    for step in PASSES:
-        plan = step(plan)
+    plan = _lowered(add_first(check_network(Plan(network=network, config=config, batch=batch, rounds=rounds))))
     external = place_scratch(plan)
     program = _program(plan, external, emit(plan, external))
     check_program(program)
     return program
+
+
+def _lowered(plan: Plan) -> Plan:
+    """All passes; with pooling past a map's edges as it is, or as a layer of its own if that is faster."""
+    apart = separate_pools(plan)
+    found: list[Plan] = []
+    refusals: list[CompileError] = []
+    for candidate in (plan, apart) if apart is not plan else (plan,):
+        try:
+            for step in PASSES:
+                candidate = step(candidate)
+            found.append(candidate)
+        except CompileError as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[-1]
+    return min(found, key=lambda lowered: lowered.cycles)
 
 
 def _program(plan: Plan, external: External, emitted: Emitted) -> Program:

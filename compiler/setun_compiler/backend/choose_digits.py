@@ -1,4 +1,4 @@
-"""Pass 3: digits of every feature and weight; moved zero points fold into thresholds, offsets and biases."""
+"""Pass 2: digits of every feature and weight; moved zero points fold into thresholds, offsets and biases."""
 
 from dataclasses import replace
 

@@ -109,7 +109,7 @@ class Emitter:
         buffer = step.buffer
         after = self._memory(buffer).store(buffer.base, buffer.base + buffer.words, self._transfers)
         opcode = Opcode.STORE_RESIDUAL if self.plan.tensors[buffer.tensor].residual else Opcode.STORE_ACTIVATIONS
-        self._move(opcode, buffer, after, number)
+        self._move(opcode, buffer, after, number, lines=step.lines)
 
     def _memory(self, buffer: Buffer) -> Memory:
         return self._residuals if self.plan.tensors[buffer.tensor].residual else self._banks
@@ -134,6 +134,7 @@ class Emitter:
         if blank is None:
             outside = self.external.maps[buffer.tensor]
             region, offset = self.external.regions[buffer.tensor], outside.offset + buffer.first_row * outside.row_bytes
+            offset += tensor.run_bytes(self.plan.config, buffer.first_col * tensor.col_words, lines=lines)
         else:
             offset = blank
         if region in (Region.INPUT, Region.OUTPUT):
@@ -188,8 +189,8 @@ class Emitter:
         for buffer, rows in ((step.source, step.read), (step.operand, ())):
             if buffer is not None:
                 held, words = self._memory(buffer), self.plan.tensors[buffer.tensor].row_words
-                for first, end in rows or ((0, buffer.words // words),):
-                    needs.append(held.read(buffer.base + first * words, buffer.base + end * words, last))
+                for first, end in [(first * words, end * words) for first, end in rows] or [(0, buffer.words)]:
+                    needs.append(held.read(buffer.base + first, buffer.base + end, last))
         for buffer in (step.target, step.fixed):
             if buffer is not None:
                 needs.append(self._memory(buffer).write(buffer.base, buffer.base + buffer.words, last))
@@ -239,7 +240,8 @@ class Emitter:
         self.run.append(descriptor)
 
     def _touch(self, buffer: Buffer) -> None:
-        self._buffers.setdefault(buffer, []).append(len(self.run))
+        place = replace(buffer, first_row=0, first_col=0) if buffer.part else buffer
+        self._buffers.setdefault(place, []).append(len(self.run))
 
     def all_placements(self) -> tuple[Placement, ...]:
         """Where everything lay, and while which descriptors."""

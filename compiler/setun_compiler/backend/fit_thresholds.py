@@ -1,4 +1,4 @@
-"""Pass 6: step functions reduced to what the sums can reach, and fitted to the configuration's comparators."""
+"""Pass 5: step functions reduced to what the sums can reach, and fitted to the configuration's comparators."""
 
 from dataclasses import replace
 

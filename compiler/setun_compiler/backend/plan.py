@@ -55,8 +55,11 @@ class Tensor:
 
     def row_bytes(self, config: Config, *, lines: bool = False) -> int:
         """Bytes of a row (of a row of lines) in external memory, whole beats."""
-        sharing = map_sharing(config, residual=self.residual, lines=lines)
-        return sharing.run(self.row_words) * config.axi_data_bits // 8
+        return self.run_bytes(config, self.row_words, lines=lines)
+
+    def run_bytes(self, config: Config, words: int, *, lines: bool = False) -> int:
+        """Bytes of a run of words (or lines) in external memory, whole beats."""
+        return map_sharing(config, residual=self.residual, lines=lines).run(words) * config.axi_data_bits // 8
 
     def row_cycles(self, config: Config) -> int:
         """Cycles to move a row: a beat or a word each, whichever are more."""
@@ -102,6 +105,10 @@ class Op:
     fixed: str | None = None  #: what gets the affine's results in the residual memories
     operand: Residual | None = None
     two_scale: bool = False
+    #: columns of pooling windows share a pixel with the next, which is not computed again
+    carry: bool = False
+    #: the operand is the largest of its window, and the result the larger of the two
+    largest: bool = False
     bound: int = 0  #: largest |sum|, intermediate sums of several digits included
     low: Integers | None = None  #: (channels,) smallest and largest final sum
     high: Integers | None = None
@@ -221,8 +228,17 @@ class Buffer:
     base: int
     words: int  #: reserved in each bank
     strip_rows: int
-    first_row: int  #: of the tensor
+    first_row: int  #: of the tensor; of each of its strips, where it holds a part of every strip
     rows: int
+    #: holds just what one Run works on, of every strip
+    part: bool = False
+    first_col: int = 0
+    cols: int | None = None  #: all where nothing else is said
+
+    def row_words(self, tensors: "Tensors") -> int:
+        """Words from one of its rows to the next."""
+        tensor = tensors[self.tensor]
+        return (self.cols or tensor.cols) * tensor.col_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +255,7 @@ class Keep:
     """Copy a buffer to external memory."""
 
     buffer: Buffer
+    lines: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,8 +272,12 @@ class Run:
     out_first: int = 0  #: row of each strip where they begin
     row_step: int
     pad_top: int
+    first_col: int = 0
+    cols: int | None = None  #: all where nothing else is said
     #: rows of the source's strips it depends on, as (first, end), where these are not all of them
     read: tuple[tuple[int, int], ...] = ()
+    #: what it does where that is not the op itself, with the op's weights and parameters
+    variant: Op | None = None
 
 
 Step = Fetch | Keep | Run
@@ -277,6 +298,7 @@ class Plan:
     unfold: Unfold | None = None
     steps: tuple[Step, ...] = ()
     cycles: float = 0  #: estimate for the steps, transfers not overlapped; for choosing between plans
+    halo: int = 0  #: rows of the strip above that come with each strip of an input in lines
 
     @property
     def images(self) -> int:

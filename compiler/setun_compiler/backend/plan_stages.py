@@ -12,6 +12,7 @@ from setun_compiler.backend.bands import banded_stage
 from setun_compiler.backend.place import Interval, place
 from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Op, Plan, Step, Tensor
 from setun_compiler.backend.runs import runs
+from setun_compiler.backend.streams import Streams, find_streams, streams_cycles, streams_steps
 from setun_compiler.backend.strips import Strips, strip_heights
 from setun_compiler.layout import ceil_div
 
@@ -32,10 +33,29 @@ def plan_stages(plan: Plan) -> Plan:
     CompileError
         When a layer does not fit even in bands, naming it and the words it takes.
     """
-    count = len(plan.ops)
-    whole = whole_stage(plan, 0, count)
+    stem = any(any(op.pool.padding) for op in plan.ops)  # only parts can do that
+    whole = None if stem else whole_stage(plan, 0, len(plan.ops))
     if whole is not None:
         return plan.with_(steps=whole.steps, cycles=whole.cycles)
+    options = [streamed] if (streamed := streamed_stage(plan)) is not None else []
+    if not stem:
+        try:
+            options.append(_stages(plan))
+        except CompileError:
+            if not options:
+                raise
+    if not options:
+        name = next(op.name for op in plan.ops if any(op.pool.padding))
+        raise CompileError(
+            f"layer {name!r}: configuration {plan.config.name!r} has no room for its patches and results"
+        )
+    best = min(options, key=lambda stage: stage.cycles)
+    return plan.with_(steps=best.steps, cycles=best.cycles)
+
+
+def _stages(plan: Plan) -> Stage:
+    """Stages of whole features, and of bands."""
+    count = len(plan.ops)
     # best[i]: cheapest stages for ops i..; found from the end, as far as each stage still fits
     best: list[Stage | None] = [None] * count + [Stage(steps=(), cycles=0)]
     for first in range(count - 1, -1, -1):
@@ -54,7 +74,15 @@ def plan_stages(plan: Plan) -> Plan:
             stage, rest = min(complete, key=lambda pair: pair[0].cycles + pair[1].cycles)
             best[first] = Stage(steps=stage.steps + rest.steps, cycles=stage.cycles + rest.cycles)
     assert best[0] is not None  # every op alone is a stage, or was refused
-    return plan.with_(steps=best[0].steps, cycles=best[0].cycles)
+    return best[0]
+
+
+def streamed_stage(plan: Plan) -> Stage | None:
+    """All ops, the largest features streamed; None if not even that has a place for everything."""
+    streams = find_streams(plan)
+    if streams is None:
+        return None
+    return _stage(plan, 0, len(plan.ops), streams.strips, streams.buffers, streams)
 
 
 def whole_stage(plan: Plan, first: int, end: int) -> Stage | None:
@@ -126,14 +154,17 @@ def first_fetch(plan: Plan, index: int, name: str) -> Fetch | None:
     return None
 
 
-def _stage(plan: Plan, first: int, end: int, strips: Strips, buffers: dict[str, Buffer]) -> Stage:
+def _stage(
+    plan: Plan, first: int, end: int, strips: Strips, buffers: dict[str, Buffer], streams: Streams | None = None
+) -> Stage:
     steps: list[Step] = []
     cycles = 0.0
     present: set[str] = set()
     for index in range(first, end):
         op, rows = plan.ops[index], strips.out_rows[index - first]
-        arrives = op.source == plan.input and plan.input not in present
-        for name in (*op.reads, *op.writes):
+        flows = streams is not None and streams.has(index)
+        arrives = op.source == plan.input and plan.input not in present and not flows
+        for name in (name for name in (*op.reads, *op.writes) if name in buffers):
             fetch = first_fetch(plan, index, name) if name not in present else None
             if arrives and name == plan.input:
                 fetch = None
@@ -141,6 +172,10 @@ def _stage(plan: Plan, first: int, end: int, strips: Strips, buffers: dict[str, 
                 steps.append(Fetch(buffer=buffers[name], blank=fetch.blank))
                 cycles += plan.images * plan.tensors[name].rows * plan.tensors[name].row_cycles(plan.config)
             present.add(name)
+        if streams is not None and flows:
+            steps += streams_steps(plan, streams, index)
+            cycles += streams_cycles(plan, streams, index)
+            continue
         if arrives:
             found, taken = arrive(plan, index, end, buffers, rows)
             steps += found

@@ -1,4 +1,4 @@
-"""Pass 5: fixed-point post-processing never saturates where the network does not, proved from the sums' ranges."""
+"""Pass 4: fixed-point post-processing never saturates where the network does not, proved from the sums' ranges."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Pass 4: the largest sum of every layer, proved from its actual weights and the range of its input.
+"""Pass 3: the largest sum of every layer, proved from its actual weights and the range of its input.
 
 Sums of several digits grow Horner style, so the accumulator passes through values that the result does not show:
 after significance s it holds the sum of products of truncated numbers. The loop order is that of docs/machine.md.

@@ -66,7 +66,10 @@ def _gain_most(plan: Plan, sizes: list[int], alike: tuple[int, ...]) -> frozense
 def _exposed(plan: Plan, index: int, words: int) -> float:
     """Cycles of loading an op that its own computing does not hide."""
     op = plan.ops[index]
-    rows = sum(step.out_rows for step in plan.steps if isinstance(step, Run) and step.op == index and not step.segment)
-    computing = rows * op.cols * op.cycles_per_pixel(plan.tensors, plan.config)
+    computing = sum(
+        step.out_rows * (step.cols or op.cols) * (step.variant or op).cycles_per_pixel(plan.tensors, plan.config)
+        for step in plan.steps
+        if isinstance(step, Run) and step.op == index and not step.segment
+    )
     loading = weight_sharing(plan.config).run(words)
     return max(0, loading - computing)

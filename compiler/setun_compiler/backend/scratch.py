@@ -41,9 +41,11 @@ def place_scratch(plan: Plan) -> External:
             for k, step in enumerate(plan.steps)
             if name in ([b.tensor for b in run_buffers(step)] if isinstance(step, Run) else [step.buffer.tensor])
         ]
-        tensor = plan.tensors[name]
-        size = plan.images * tensor.rows * tensor.row_bytes(plan.config)
-        intervals.append(Interval(name, size, min(uses), max(uses)))
+        tensor, lines = plan.tensors[name], _line_rows(plan, name)
+        rows = lines or plan.images * tensor.rows
+        intervals.append(
+            Interval(name, rows * tensor.row_bytes(plan.config, lines=lines > 0), min(uses), max(uses))
+        )
     offsets = place(intervals, 1 << 32)
     if offsets is None:
         raise CompileError("feature maps that spill take more than 4 GiB of external memory")
@@ -51,16 +53,21 @@ def place_scratch(plan: Plan) -> External:
     maps = {}
     for name in regions:
         tensor = plan.tensors[name]
-        fetches = [step for step in plan.steps if isinstance(step, Fetch) and step.buffer.tensor == name]
-        lines = sum(step.buffer.strip_rows for step in fetches if step.lines)
+        lines = _line_rows(plan, name)
         row_bytes = tensor.row_bytes(plan.config, lines=lines > 0)
         maps[name] = ExternalMap(
             channels=tensor.channels, rows=tensor.rows, cols=tensor.cols, digits=tensor.digits,
             offset=offsets.get(name, 0), row_words=tensor.row_words, row_bytes=row_bytes,
-            size=(lines or tensor.rows) * row_bytes, line_rows=lines,
+            size=(lines or tensor.rows) * row_bytes, line_rows=lines, line_halo=plan.halo if name == plan.input else 0,
         )  # fmt: skip
     return External(
         regions=regions,
         maps=maps,
         scratch_bytes=max((offsets[i.name] + i.words for i in intervals), default=0),
     )
+
+
+def _line_rows(plan: Plan, name: str) -> int:
+    """Rows of a strip of a feature that comes and goes in lines; else 0."""
+    moves = [s.buffer for s in plan.steps if isinstance(s, (Fetch, Keep)) and s.lines and s.buffer.tensor == name]
+    return max((buffer.first_row + buffer.strip_rows for buffer in moves), default=0)

@@ -7,6 +7,7 @@ fill them. The price is a larger input to load and to hold. Unfolding only the k
 from dataclasses import replace
 
 from setun_compiler.backend.plan import Op, Plan, Tensor, blocks_of
+from setun_compiler.backend.stem import as_stem, is_stem
 from setun_compiler.network import Integers
 from setun_compiler.program import Unfold
 
@@ -21,8 +22,25 @@ def unfolded_inputs(plan: Plan) -> list[Plan]:
     if op.conv_groups > 1 or min(op.padding) < 0:
         return []
     whole, row = op.kernel, (1, op.kernel[1])
+    if any(op.pool.padding):
+        return _stems(plan, op, tensor)
     taken = [kernel for kernel in dict.fromkeys((whole, row)) if _saves(plan, op, tensor, kernel)]
     return [_unfold(plan, op, tensor, kernel) for kernel in taken]
+
+
+def _stems(plan: Plan, op: Op, tensor: Tensor) -> list[Plan]:
+    """Patches of the whole kernel for a pooling that only they can have."""
+    unfolded = _unfold(plan, op, tensor, op.kernel)
+    stem = next(other for other in unfolded.ops if other.source == plan.input)
+    made = _patches(tensor, op, 0), _patches(tensor, op, 1)
+    fits = is_stem(stem) and made[0] >= 2 * op.rows - 1 and made[1] == 2 * op.cols
+    return [as_stem(unfolded, stem)] if fits else []
+
+
+def _patches(tensor: Tensor, op: Op, axis: int) -> int:
+    """Pixels of the convolution before pooling, in rows (0) or columns (1)."""
+    size = (tensor.rows, tensor.cols)[axis] + op.padding[axis] + op.padding[axis + 2]
+    return (size - op.dilation[axis] * (op.kernel[axis] - 1) - 1) // op.stride[axis] + 1
 
 
 def _saves(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> bool:
@@ -45,8 +63,8 @@ def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan
         tensor,
         channels=kernel[0] * kernel[1] * tensor.channels,
         # only pixels that some pooling window covers
-        rows=(op.rows - 1) * op.pool.row_stride + op.pool.rows if rows_too else tensor.rows,
-        cols=(op.cols - 1) * op.pool.col_stride + op.pool.cols,
+        rows=min(_patches(tensor, op, 0), _covered(op, 0)) if rows_too else tensor.rows,
+        cols=min(_patches(tensor, op, 1), _covered(op, 1)),
         blocks=blocks_of(kernel[0] * kernel[1] * tensor.channels, plan.config),
     )
     unfolded = replace(
@@ -58,6 +76,14 @@ def _unfold(plan: Plan, op: Op, tensor: Tensor, kernel: tuple[int, int]) -> Plan
     )
     ops = tuple(unfolded if other is op else other for other in plan.ops)
     return plan.with_(unfold=unfold, ops=ops, tensors={**plan.tensors, plan.input: patches})
+
+
+def _covered(op: Op, axis: int) -> int:
+    """Pixels that pooling windows reach to in rows (0) or columns (1)."""
+    windows, stride, window = (
+        (op.rows, op.pool.row_stride, op.pool.rows), (op.cols, op.pool.col_stride, op.pool.cols),
+    )[axis]  # fmt: skip
+    return (windows - 1) * stride + window - op.pool.padding[axis]
 
 
 def _as_channels(weights: Integers, kernel: tuple[int, int]) -> Integers:
