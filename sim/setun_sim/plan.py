@@ -8,8 +8,8 @@ from setun_compiler.program import Program
 from setun_hw.descriptor import Compute, Descriptor, Mode, Opcode, Post, Transfer
 from setun_sim.check import check_descriptor
 from setun_sim.errors import SimulationError
+from setun_sim.kernels.compute import count_reads
 from setun_sim.kernels.names import PADS
-from setun_sim.kernels.places import count_reads
 from setun_sim.order import actions, descriptors_of, posts_of
 from setun_sim.parameters import Parameters
 from setun_sim.remember import remembered

@@ -30,7 +30,7 @@ class Work:
     thresholds: NDArray[Any]  #: of the type of sums: int32 where they fit, else int64
     codes: NDArray[np.uint32]
     pieces: NDArray[np.int64]
-    fixed: NDArray[np.int64]
+    fixed: NDArray[np.int64] | None  #: None without fixed point
     reads: Runs
     writes: Runs
     first_read: int
@@ -76,7 +76,7 @@ def work_of(
         thresholds=_fill(t.clip(np.iinfo(kind).min, np.iinfo(kind).max).astype(kind), -1),
         codes=code_bits(_fill(k, -1)),
         pieces=write_pieces(active, channels, c.lanes, np.dtype(word_type(c)).itemsize * 8),
-        fixed=_fill(fixed, -1),
+        fixed=_fill(fixed, -1) if d.affine else None,
         reads=read_runs(active, channels, post if d.residual else NO_POST, c.post),
         writes=write_runs(active, channels, c.post),
         first_read=0,

@@ -9,6 +9,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from setun_sim.kernels import places
 from setun_sim.kernels.finish import finish
 from setun_sim.kernels.fixed import fix
 from setun_sim.kernels.names import FAULT, NONZERO_ACTIVATIONS, PADS, PRODUCTS, UPDATES, VECTOR, WORST_SUM
@@ -17,6 +18,17 @@ from setun_sim.kernels.products import sum_products
 from setun_sim.kernels.vectors import popcount
 
 # Arguments are typed by use: the kernel is compiled for the one word size that a configuration needs, then cached.
+
+
+@nb.njit(nogil=True)
+def _put_pads(memory, pad):
+    """What positions beside the map read as, into the last words of each bank."""
+    for image in range(memory.shape[0]):
+        for strip in range(memory.shape[1]):
+            for i in range(pad.shape[0]):
+                for plane in range(2):
+                    for unit in range(memory.shape[4]):
+                        memory[image, strip, memory.shape[2] - PADS + i, plane, unit] = pad[i, plane, unit]
 
 
 @nb.njit(nogil=True)
@@ -44,7 +56,7 @@ def _compute(
     windows, tile, steps = g.pool_rows * g.pool_cols, tile_of(g), steps_of(g)
     total = g.out_rows * g.out_cols * windows
     again = segments_of(g)
-    places, rows = np.empty(tile * steps, np.int32), np.empty(tile * steps, np.int32)
+    words_read, rows = np.empty(tile * steps, np.int32), np.empty(tile * steps, np.int32)
     ends, sums = np.empty(tile * again.size, np.int64), np.zeros((tile, w.shape[4]), thresholds.dtype)
     code, worst = np.zeros(channels, w.dtype), np.zeros(channels, thresholds.dtype)
     levels = np.zeros((codes.shape[1], channels // VECTOR), np.uint32)
@@ -52,8 +64,7 @@ def _compute(
     totals, res = np.zeros((2, VECTOR), np.int64), np.zeros(channels, np.int64)
     carried = np.zeros((images, w.shape[4]), thresholds.dtype)
     flat, size = memory.reshape(-1), memory.size // max(1, images)
-    for i in range(pad.shape[0]):
-        memory[:, :, words - PADS + i] = pad[i]
+    _put_pads(memory, pad)
     counts[NONZERO_ACTIVATIONS] += _nonzero(memory, first_read, word_reads)
     for strip in range(strips):
         for k in range(sets):
@@ -61,13 +72,13 @@ def _compute(
                 pixels = min(tile, total - first)
                 out = sums[:pixels]
                 if not g.no_array:
-                    list_words(g, words, strips, strip, k, pad.any(), first, pixels, places, rows, ends)
+                    list_words(g, words, strips, strip, k, pad.any(), first, pixels, words_read, rows, ends)
                 for image in range(images):
                     if g.no_array:
                         out[:] = 0
                     else:
-                        sum_products(g.radix, flat, image * size, places, rows, ends, again, w, k, out, totals)
-                    if g.affine:
+                        sum_products(g.radix, flat, image * size, words_read, rows, ends, again, w, k, out, totals)
+                    if fixed is not None:  # else the compiler leaves this out
                         fix(
                             g, residual[image, strip], fixed[k], reads[k], writes[k], first, out, carried[image], res,
                             worst, counts,
@@ -95,11 +106,11 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _cached(sources: str) -> Any:
-    """The kernel, kept on disk from process to process.
+def _cached(sources: str) -> tuple[Any, Any]:
+    """The kernels, kept on disk from process to process.
 
-    Numba compiles anew when the file of a cached function changes, or what that takes from around it; so it takes the
-    hash of all files that it calls.
+    Numba compiles anew when the file of a cached function changes, or what that takes from around it; so both take the
+    hash of all files that they call.
     """
 
     @nb.njit(nogil=True, cache=True)
@@ -107,7 +118,11 @@ def _cached(sources: str) -> Any:
         if sources:
             _compute(*arguments)
 
-    return compute
+    @nb.njit(nogil=True, cache=True)
+    def count_reads(*arguments):
+        return places.count_reads(*arguments) if sources else 0
+
+    return compute, count_reads
 
 
 #: ``compute(g, memory, residual, w, pad, active, thresholds, codes, pieces, fixed, reads, writes, first_read,
@@ -120,8 +135,10 @@ def _cached(sources: str) -> Any:
 #: channel]`` are theirs, of the type of sums, and ``codes[set, level, digit, plane, vector]`` the bits of their codes,
 #: without levels where there are no codes. ``pieces[set, piece]`` are channels that share a unit of a word: the first
 #: one, the bits written, the place of its bit in the unit, block and unit.
-#: ``fixed[set, parameter, channel]`` are those of fixed point, ``reads[set, run]`` and ``writes[set, run]`` where in
+#: ``fixed[set, parameter, channel]`` are those of fixed point, or None where there is none, ``reads[set, run]`` and ``writes[set, run]`` where in
 #: residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros; they fill up a multiple of
 #: :data:`~setun_sim.kernels.names.VECTOR`. ``word_reads[strip, word]`` says how often each word from
 #: ``first_read`` on is read (:func:`~setun_sim.kernels.places.count_reads`), the last PADS being those of the bank.
-compute = _cached(_sources())
+#:
+#: ``count_reads`` is :func:`setun_sim.kernels.places.count_reads`.
+compute, count_reads = _cached(_sources())
