@@ -166,12 +166,20 @@ def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     arguments = ["compile", DATA / "digits.onnx", "-o", tmp_path / "n.setun", "--calibration", pipe]
-    with subprocess.Popen([sys.executable, "-m", "setun", *arguments], stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "setun", *arguments]
+    # A shell starts what it runs in the background with interrupts ignored, and children inherit that.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, heard)
+    with process:
         writer = open_when_read(pipe, seconds=60)
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        os.close(writer)
+        try:
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            os.close(writer)
     assert process.returncode == 130
     assert stderr == ""
     assert not (tmp_path / "n.setun").exists()
