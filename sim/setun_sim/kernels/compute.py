@@ -135,10 +135,11 @@ def _cached(sources: str) -> tuple[Any, Any]:
 #: channel]`` are theirs, of the type of sums, and ``codes[set, level, digit, plane, vector]`` the bits of their codes,
 #: without levels where there are no codes. ``pieces[set, piece]`` are channels that share a unit of a word: the first
 #: one, the bits written, the place of its bit in the unit, block and unit.
-#: ``fixed[set, parameter, channel]`` are those of fixed point, or None where there is none, ``reads[set, run]`` and ``writes[set, run]`` where in
-#: residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros; they fill up a multiple of
-#: :data:`~setun_sim.kernels.names.VECTOR`. ``word_reads[strip, word]`` says how often each word from
-#: ``first_read`` on is read (:func:`~setun_sim.kernels.places.count_reads`), the last PADS being those of the bank.
+#: ``fixed[set, parameter, channel]`` are those of fixed point, or None where there is none, ``reads[set, run]`` and
+#: ``writes[set, run]`` where in residual memory a pixel's channels lie. Channels of a set beyond its own are all zeros;
+#: they fill up a multiple of :data:`~setun_sim.kernels.names.VECTOR`. ``word_reads[strip, word]`` says how often each
+#: word from ``first_read`` on is read (:func:`~setun_sim.kernels.places.count_reads`), the last PADS being those of the
+#: bank.
 #:
 #: ``count_reads`` is :func:`setun_sim.kernels.places.count_reads`.
 compute, count_reads = _cached(_sources())
