@@ -48,9 +48,11 @@ class Resident:
         first, wanted = d.parameter_base + group * c.chunks, d.mode == Mode.THRESHOLD or d.affine
         if d.no_array:
             address = np.zeros(0, np.int64)
-        if address.max(initial=0) >= c.weight_words or (wanted and first + c.chunks > c.parameter_words):
+        chunks = (d.last_chunks if group == d.groups - 1 else d.chunks) if wanted else 0
+        if address.max(initial=0) >= c.weight_words or first + chunks > c.parameter_words:
             raise SimulationError(f"descriptor {index}: group {group} reads beyond the weight or parameter memory")
-        bits = self.parameters[first : first + c.chunks] if wanted else np.zeros((0, c.parameter_word_bits), np.uint8)
+        bits = np.zeros((c.chunks if wanted else 0, c.parameter_word_bits), np.uint8)
+        bits[:chunks] = self.parameters[first : first + chunks]
         found = parameters(bits.reshape(-1, c.channel_parameter_bits), c, post if d.affine else None, d.residual_after)
         return self.weights[address.ravel()], found
 

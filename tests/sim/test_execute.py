@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from setun_compiler import compile_network, host
 from setun_hw.config import Config, Encoding
 from setun_hw.descriptor import Compute
 from setun_sim.errors import SimulationError
 from setun_sim.execute import execute
 from setun_sim.order import descriptors_of
+from tests.compiler.small_network import network
 from tests.sim.cases import CASES, random_images
 from tests.sim.counting import compare
 from tests.sim.programs import Chain, Conv, decode, encode
@@ -37,6 +39,16 @@ def test_all_ones_fill_every_lane(encoding: Encoding, lanes: int, digit: int) ->
     (counts,) = found.counts.values()
     assert counts[0] == 2 * x.size
     assert counts[1] == 2 * 1040
+
+
+def test_a_partly_filled_last_group_reads_its_own_parameters_only() -> None:
+    """Chunks that no channel fills may lie beyond the parameter memory."""
+    config = Config(name="last", rows=6, lanes=4, strips=1, post=2, parameter_words=2)
+    net = network(
+        np.ones((3, 4, 1, 1), int), (4, 2, 3), thresholds=np.array([[-2, 3]] * 3), codes=np.array([[-1, 0, 1]] * 3)
+    )
+    program = compile_network(net, config)
+    compare(program, [run.tobytes() for run in host.encode(program, np.ones((1, 4, 2, 3)))])
 
 
 def test_overflow_and_bad_shapes_are_refused() -> None:
