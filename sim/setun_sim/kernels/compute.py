@@ -59,7 +59,7 @@ def _compute(
     words_read, rows = np.empty(tile * steps, np.int32), np.empty(tile * steps, np.int32)
     ends, sums = np.empty(tile * again.size, np.int64), np.zeros((tile, w.shape[4]), thresholds.dtype)
     code, worst = np.zeros(channels, w.dtype), np.zeros(channels, thresholds.dtype)
-    levels = np.zeros((codes.shape[1], channels // VECTOR), np.uint32)
+    levels = np.zeros((thresholds.shape[1] + 1, channels // VECTOR), np.uint32)
     planes = np.zeros((2, channels // VECTOR + 2), np.uint32)
     totals, res = np.zeros((2, VECTOR), np.int64), np.zeros(channels, np.int64)
     carried = np.zeros((images, w.shape[4]), thresholds.dtype)
