@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setun_hw.config import Config, Encoding
-from tests.sim.programs import Chain, Conv
+from tests.sim.chains import Chain, Conv
 
 Integers = NDArray[np.int64]
 

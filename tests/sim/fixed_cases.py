@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from setun_compiler.network import Affine, Residual
 from setun_hw.config import Config, Encoding
-from tests.sim.programs import Chain, Conv
+from tests.sim.chains import Chain, Conv
 
 Integers = NDArray[np.int64]
 

@@ -1,205 +1,18 @@
 """Programs laid out by hand from chains of convolutions, without the compiler, so that tests of meaning stand alone."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from setun_compiler import interpret
-from setun_compiler.network import Affine, Pool, Residual, Threshold
+from setun_compiler.network import Affine
 from setun_compiler.program import ExternalMap, InputPort, LayerRecord, OutputPort, Program
-from setun_hw import external, packing
-from setun_hw.config import Config, Encoding
+from setun_hw import external
 from setun_hw.descriptor import Compute, Descriptor, End, Mode, Opcode, Post, Region, Transfer
-
-Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conv:
-    """One layer in the words of a network; sums are max-pooled, then compared or left raw, or go through ``affine``.
-
-    Its source is the last layer that wrote to the banks.
-    """
-
-    weights: (
-        Integers  #: (out channels, in channels, kernel rows, kernel cols); of ``no_array`` only their number matters
-    )
-    weight_digits: int = 1
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  #: top, left, bottom, right
-    pad_value: int = 0
-    pool: tuple[int, int] = (1, 1)
-    thresholds: Integers | None = None  #: (out channels, T), or None for RAW
-    codes: Integers | None = None  #: (out channels, T+1)
-    #: with ``affine`` and without thresholds: its digits, or nothing for the banks if 0
-    out_digits: int = 1
-    affine: Affine | None = None
-    two_scale: bool = False
-    no_array: bool = False
-    #: layer whose ``affine`` result is the residual operand, and its window
-    operand: int | None = None
-    window: Residual = field(default=Residual(source=""))
-    #: write the result to the residual memory, over the operand if ``in_place``
-    keep: bool = False
-    in_place: bool = False
-    #: store the residual map to external memory and load it elsewhere
-    spill: bool = False
-
-    @property
-    def stride_rows(self) -> int:
-        """Rows of its source (of its operand, if that is all it reads) to a row of its output."""
-        return self.window.row_step if self.no_array else self.stride[0] * self.pool[0]
-
-    @property
-    def mode(self) -> Mode:
-        if self.thresholds is not None:
-            return Mode.THRESHOLD
-        if self.affine is None:
-            return Mode.RAW
-        return Mode.DIGITS if self.out_digits else Mode.NONE
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chain:
-    """A whole program's shape: input map, layers, and how weights travel."""
-
-    config: Config
-    shape: tuple[int, int, int]  #: (channels, rows, cols) of one image
-    in_digits: int = 1
-    layers: Sequence[Conv] = field(default=())
-    batch: bool = False
-    stream: bool = False  #: two groups of weights on chip at a time, the next fetched meanwhile; else resident, by init
-
-    def program(self) -> Program:
-        """Lay everything out."""
-        return _Builder(self).program()
-
-
-def reference(chain: Chain, x: Integers) -> Integers:
-    """Integers that leave the last layer for one image, straight from the definition of convolution."""
-    kept: dict[int, Integers] = {}
-    for number, layer in enumerate(chain.layers):
-        pool = Pool(rows=layer.pool[0], cols=layer.pool[1], row_stride=layer.pool[0], col_stride=layer.pool[1])
-        residual = None
-        if layer.operand is not None:
-            residual = interpret.window_sums(layer.window, kept[layer.operand][None])
-        if layer.affine is None:
-            out = interpret.max_pool(pool, convolution(layer, x, layer.weights)[None])
-        else:
-            if layer.no_array:
-                assert residual is not None
-                acc = acc2 = np.zeros((len(layer.weights), *residual.shape[2:]), np.int64)
-            else:
-                acc = convolution(layer, x, layer.weights)
-                acc2 = convolution(layer, x, np.abs(layer.weights)) if layer.two_scale else np.zeros_like(acc)
-            if residual is not None and not layer.affine.residual_after:  # of the output pixel, whose window shares it
-                residual = residual.repeat(layer.pool[0], axis=2).repeat(layer.pool[1], axis=3)
-            out = interpret.affine(layer.affine, acc[None], acc2[None], pool, residual)
-        if layer.keep:
-            kept[number] = out[0]
-        if layer.thresholds is not None and layer.codes is not None:
-            x = interpret.threshold(Threshold(thresholds=layer.thresholds, codes=layer.codes), out)[0]
-        elif layer.mode != Mode.NONE:
-            x = out[0]
-    return x
-
-
-def convolution(layer: Conv, x: Integers, weights: Integers) -> Integers:
-    """Sums of one image before pooling."""
-    top, left, bottom, right = layer.padding
-    x = np.pad(x, ((0, 0), (top, bottom), (left, right)), constant_values=layer.pad_value)
-    kh, kw = weights.shape[2:]
-    rows = (x.shape[1] - layer.dilation[0] * (kh - 1) - 1) // layer.stride[0] + 1
-    cols = (x.shape[2] - layer.dilation[1] * (kw - 1) - 1) // layer.stride[1] + 1
-    acc = np.zeros((len(weights), rows, cols), np.int64)
-    for i in range(kh):
-        for j in range(kw):
-            y0, x0 = i * layer.dilation[0], j * layer.dilation[1]
-            part = x[:, y0 : y0 + layer.stride[0] * rows : layer.stride[0]]
-            part = part[:, :rows, x0 : x0 + layer.stride[1] * cols : layer.stride[1]][:, :, :cols]
-            acc += np.tensordot(weights[:, :, i, j], part, 1)
-    return acc
-
-
-def digits_of(values: Integers, encoding: Encoding, digits: int) -> Integers:
-    """Digits on a new last axis, most significant first."""
-    found, rest = [], np.asarray(values, np.int64).copy()
-    for _ in range(digits):
-        digit = (rest - encoding.lowest) % encoding.radix + encoding.lowest
-        found.append(digit)
-        rest = (rest - digit) // encoding.radix
-    assert not rest.any(), "value does not fit its digits"
-    return np.stack(found[::-1], -1)
-
-
-def codes_of(digits: Integers, encoding: Encoding) -> Integers:
-    """Two-bit codes of digits."""
-    return digits & 3 if encoding is Encoding.BINARY2 else np.where(digits < 0, 2, digits)
-
-
-def _bits(codes: Integers) -> NDArray[np.uint8]:
-    return np.stack([codes & 1, codes >> 1], -1).reshape(*codes.shape[:-1], -1).astype(np.uint8)
-
-
-def beats(words: NDArray[np.uint8], beat: int) -> bytes:
-    """Words (count, bits) as bytes of whole beats."""
-    count, bits = words.shape
-    if bits >= beat:
-        return np.packbits(np.pad(words, ((0, 0), (0, -bits % beat))), bitorder="little").tobytes()
-    share = beat // bits
-    words = np.pad(words, ((0, -count % share), (0, 0))).reshape(-1, share * bits)
-    return np.packbits(np.pad(words, ((0, 0), (0, beat - share * bits))), bitorder="little").tobytes()
-
-
-def _blocks(channels: int, lanes: int) -> int:
-    return -(-channels // lanes)
-
-
-def encode(chain: Chain, images: Sequence[Integers]) -> bytes:
-    """INPUT region of one run: one image, or ``strips`` of them in batch mode."""
-    c, found = chain.config, b""
-    for x in images:
-        channels = _blocks(chain.shape[0], c.lanes) * c.lanes
-        full = np.zeros((channels, *chain.shape[1:]), np.int64)
-        full[: len(x)] = x
-        codes = codes_of(digits_of(full, c.encoding, chain.in_digits), c.encoding)
-        for row in range(chain.shape[1]):
-            words = codes[:, row].reshape(-1, c.lanes, chain.shape[2], chain.in_digits).transpose(2, 0, 3, 1)
-            found += beats(_bits(words.reshape(-1, c.lanes)), c.axi_data_bits)
-    return found
-
-
-def decode(program: Program, output: bytes) -> Integers:
-    """Integers (images, channels, rows, cols) of an OUTPUT region."""
-    c, m, found = program.config, program.output.map, []
-    for image in range(program.images):
-        rows = []
-        for row in range(m.rows):
-            start = m.offset + image * m.size + row * m.row_bytes
-            bits = np.unpackbits(np.frombuffer(output[start : start + m.row_bytes], np.uint8), bitorder="little")
-            share = max(1, c.axi_data_bits // c.word_bits)
-            if c.word_bits >= c.axi_data_bits:
-                words = bits.reshape(m.row_words, -1)[:, : c.word_bits]
-            else:
-                words = bits.reshape(-1, c.axi_data_bits)[:, : share * c.word_bits].reshape(-1, c.word_bits)[
-                    : m.row_words
-                ]
-            codes = words.reshape(m.cols, -1, m.digits, c.lanes, 2).astype(np.int64)
-            codes = (codes[..., 0] + 2 * codes[..., 1]).transpose(0, 1, 3, 2).reshape(m.cols, -1, m.digits)
-            if program.output.raw and c.encoding is not Encoding.TERNARY:
-                value = sum(codes[..., d] << 2 * (m.digits - 1 - d) for d in range(m.digits))
-                value = value - ((codes[..., 0] >> 1) << 2 * m.digits)
-            else:
-                digits = np.array([0, 1, -2, -1] if c.encoding is Encoding.BINARY2 else [0, 1, -1, 0])[codes]
-                value = digits @ c.encoding.radix ** np.arange(m.digits)[::-1]
-            rows.append(value[:, : m.channels].T)
-        found.append(np.stack(rows, 1))
-    return np.stack(found)
+from tests.sim.chains import Chain, Conv
+from tests.sim.regions import beats, blocks_of, codes_of, digits_of
+from tests.sim.weight_words import parameter_bits, weight_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +34,9 @@ class _Map:
         return self.base + self.strip_rows * self.row_words
 
 
-class _Builder:
+class Builder:
+    """Lays a chain out, descriptor by descriptor."""
+
     def __init__(self, chain: Chain) -> None:
         self.chain, self.c = chain, chain.config
         self.payload = bytearray()
@@ -250,7 +65,7 @@ class _Builder:
         channels, rows, cols = chain.shape
         images = c.strips if chain.batch else 1
         heights = self.heights()
-        words = _blocks(channels, c.lanes) * chain.in_digits
+        words = blocks_of(channels, c.lanes) * chain.in_digits
         source = _Map(
             shape=chain.shape,
             base=self.place(heights[0] * cols * words),
@@ -383,13 +198,13 @@ class _Builder:
         c, chain = self.c, self.chain
         channels, rows, cols = source.shape
         out = self.out_shape(layer, rows, cols)
-        blocks, groups = _blocks(channels, c.lanes), _blocks(out[0], c.rows)
+        blocks, groups = blocks_of(channels, c.lanes), blocks_of(out[0], c.rows)
         kh, kw = layer.weights.shape[2:]
         plane = kh * kw * blocks
         words = layer.weight_digits * plane
         self.weights_and_parameters(layer, blocks, groups, words)
         out_digits = {Mode.RAW: c.raw_digits, Mode.NONE: 1}.get(layer.mode, layer.out_digits)
-        out_words = _blocks(out[0], c.lanes) * out_digits
+        out_words = blocks_of(out[0], c.lanes) * out_digits
         banks = layer.mode != Mode.NONE
         target = _Map(
             shape=out,
@@ -554,7 +369,7 @@ class _Builder:
         assert self.weight_word <= c.weight_words, "weight memory is too small for this chain"
         self.stream_offsets = []
         for group in range(groups):
-            offset = self.add(self.weight_bytes(codes[group]))
+            offset = self.add(weight_bytes(c, codes[group]))
             if self.chain.stream:
                 self.stream_offsets.append(offset)
             else:
@@ -572,17 +387,7 @@ class _Builder:
             return
         self.parameter_word += groups * c.chunks
         assert self.parameter_word <= c.parameter_words, "parameter memory is too small for this chain"
-        bits = np.zeros((groups * c.rows, c.channel_parameter_bits), np.uint8)
-        for channel in range(out):
-            row = self.threshold_bits(layer, channel) if layer.thresholds is not None else []
-            place = c.thresholds * c.accumulator_width + (c.thresholds + 1) * 2 * c.code_digits
-            bits[channel, : len(row)] = row
-            for name, width in c.affine_parameters.items():
-                value = int(getattr(layer.affine, name)[channel]) if layer.affine is not None else 0
-                assert -(1 << width - 1) <= value < 1 << width - 1, f"{name} does not fit"
-                bits[channel, place : place + width] = value >> np.arange(width) & 1
-                place += width
-        words_ = bits.reshape(groups * c.chunks, -1)
+        words_ = parameter_bits(c, layer, groups).reshape(groups * c.chunks, -1)
         self.init.append(
             Transfer(
                 opcode=Opcode.LOAD_PARAMETERS,
@@ -591,39 +396,6 @@ class _Builder:
                 offset=self.add(beats(words_, c.axi_data_bits)),
             )
         )
-
-    def threshold_bits(self, layer: Conv, channel: int) -> list[int]:
-        """Thresholds and codes of a channel, unused thresholds being never reached."""
-        c, found = self.c, list[int]()
-        assert layer.thresholds is not None
-        assert layer.codes is not None
-        count = layer.thresholds.shape[1]
-        for t in range(c.thresholds):
-            if layer.affine is not None:
-                value = int(layer.thresholds[channel, t]) if t < count else 1 << c.residual_bits - 1
-                used = c.residual_bits + 1
-                found += [value >> k & 1 if k < used else 0 for k in range(c.accumulator_width)]
-            else:
-                value = int(layer.thresholds[channel, t]) if t < count else c.accumulator_limit + 1
-                found += self.accumulator_bits(value).tolist()
-        for k in range(c.thresholds + 1):
-            code = digits_of(layer.codes[channel, min(k, count)], c.encoding, c.code_digits)[::-1]
-            found += _bits(codes_of(code, c.encoding)).tolist()
-        return found
-
-    def weight_bytes(self, codes: Integers) -> bytes:
-        if not self.c.packed_weights:
-            return beats(_bits(codes), self.c.axi_data_bits)
-        beat = self.c.axi_data_bits // 8
-        words = packing.pack(np.where(codes == 2, -1, codes))
-        return np.pad(words, ((0, 0), (0, -words.shape[1] % beat))).tobytes()
-
-    def accumulator_bits(self, value: int) -> NDArray[np.uint8]:
-        c = self.c
-        if c.encoding is Encoding.TERNARY:
-            trits = digits_of(np.array(value), c.encoding, c.accumulator_trits)[::-1]
-            return _bits(codes_of(trits, c.encoding))
-        return np.array([value >> k & 1 for k in range(c.accumulator_width)], np.uint8)
 
     def finished(self, d: Descriptor, start: int) -> Descriptor:
         """A descriptor with its beats, and its offset counted from the program's start."""

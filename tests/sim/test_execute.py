@@ -14,8 +14,9 @@ from setun_sim.execute import execute
 from setun_sim.order import descriptors_of
 from tests.compiler.small_network import network
 from tests.sim.cases import CASES, random_images
+from tests.sim.chains import Chain, Conv
 from tests.sim.counting import compare
-from tests.sim.programs import Chain, Conv, decode, encode
+from tests.sim.regions import decode, encode
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -13,9 +13,10 @@ from setun_sim.execute import execute
 from setun_sim.order import descriptors_of
 from tests.sim import fixed_cases
 from tests.sim.cases import random_images
+from tests.sim.chains import Chain
 from tests.sim.counting import compare
 from tests.sim.fixed_cases import FIXED, FIXED_CASES
-from tests.sim.programs import Chain, encode
+from tests.sim.regions import encode
 
 
 def changed(program: Program, changes: dict[int, dict[str, Any]]) -> Program:

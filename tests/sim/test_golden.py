@@ -11,7 +11,8 @@ from setun_sim import golden
 from setun_sim.errors import SimulationError
 from setun_sim.order import Action, actions
 from tests.sim.cases import CASES, SMALL, random_images
-from tests.sim.programs import Chain, Conv, decode, encode, reference
+from tests.sim.chains import Chain, Conv, reference
+from tests.sim.regions import decode, encode
 
 
 @pytest.mark.parametrize("name", CASES)

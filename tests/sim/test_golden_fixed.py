@@ -13,8 +13,9 @@ from setun_sim import golden, golden_post
 from setun_sim.errors import SimulationError
 from setun_sim.golden_words import Bits
 from tests.sim.cases import SMALL, random_images
+from tests.sim.chains import Chain, Conv, reference
 from tests.sim.fixed_cases import FIXED, FIXED_CASES
-from tests.sim.programs import Chain, Conv, decode, encode, reference
+from tests.sim.regions import decode, encode
 
 
 @pytest.mark.parametrize("name", FIXED_CASES)

@@ -25,7 +25,7 @@ from tests.hw.engine.layers import random_banks, random_layer
 from tests.hw.engine.reference import Banks, Memories
 from tests.hw.engine.test_fixed_point import CONFIGS
 from tests.sim.counting import compare
-from tests.sim.programs import beats
+from tests.sim.regions import beats
 
 #: their packed weights have tests of their own
 LINE_CONFIGS = {name: config.replace(packed_weights=False) for name, config in CONFIGS.items()} | {
