@@ -122,7 +122,7 @@ def test_words_there_and_back_then_an_error_of_the_engine_then_a_reset() -> None
 
 
 def test_residual_words_through_fixed_point_and_back() -> None:
-    config = CONFIG.replace(affine=True, residual_words=8, residual_bits=8, counter_records=8)
+    config = CONFIG.replace(affine=True, residual_words=8, accumulator_bits=9, residual_bits=8, counter_records=8)
     system = System(config)
     shape = {"words": 3, "rows": 1, "row_words": 3, "strip_rows": 1}
     residual = {"res_base": 2, "res_end": 5, "res_out_base": 5, "res_out_end": 8}
