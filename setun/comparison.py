@@ -60,7 +60,7 @@ def comparison_text(comparison: "Comparison") -> str:
             f" energy {figure(economy['energy_ratio'])}; it leaves out {LEFT_OUT}"
         )
     parts.append(wrapped("".join(lines)))
-    return "\n\n".join([*parts, wrapped(comparison.text)])
+    return "\n\n".join([*parts, *map(wrapped, comparison.text.split("\n\n"))])
 
 
 def _candidates(own: "Sequence[Candidate]") -> str:

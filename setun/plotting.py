@@ -9,8 +9,8 @@ from setun_sim.report.plots import KINDS, draw
 FORMS = (".svg", ".png")
 
 
-def write_plots(document: dict[str, Any], output: Path, kind: str | None = None) -> list[Path]:
-    """Draw one kind into a file, or one or all kinds into a folder, and return the files written.
+def write_plots(document: dict[str, Any], output: Path, kind: str | None = None, form: str = "svg") -> list[Path]:
+    """Draw one kind into a file, or one or all kinds into a folder, there in a given form; return the files written.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def write_plots(document: dict[str, Any], output: Path, kind: str | None = None)
         raise OutputError(f"{output}: a plot's file must end in {' or '.join(FORMS)}")
     else:
         folder = make_folder(output)
-        targets = {one: folder / f"{one}.svg" for one in ([kind] if kind else KINDS)}
+        targets = {one: folder / f"{one}.{form}" for one in ([kind] if kind else KINDS)}
     files = []
     for one, path in targets.items():
         if one == "tornado" and not document["comparison"]["tornado"]:

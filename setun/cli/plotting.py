@@ -36,6 +36,13 @@ class Kind(StrEnum):
     TORNADO = auto()
 
 
+class Form(StrEnum):
+    """Forms of files."""
+
+    SVG = auto()
+    PNG = auto()
+
+
 def plot(
     program: ProgramFile,
     output: Annotated[
@@ -47,6 +54,7 @@ def plot(
     kind: Annotated[
         Kind | None, typer.Option("--kind", help="What to draw.", show_default="all, into a folder")
     ] = None,
+    form: Annotated[Form, typer.Option("--form", help="Of the files in a folder.")] = Form.SVG,
     input_file: InputFile = None,
     technology: TechnologyName = "22fdx",
     liberty: LibertyFile = None,
@@ -59,7 +67,7 @@ def plot(
 ) -> None:
     """Draw the report's charts as SVG or PNG files.
 
-    Into a folder as SVG, all of them or one --kind; into a file one --kind. Without --input, one random input is drawn.
+    Into a folder all of them or one --kind; into a file one --kind. Without --input, one random input is drawn.
 
     \b
     Example: setun plot net.setun --kind energy -o energy.svg
@@ -82,7 +90,7 @@ def plot(
             latency=latency,
             interval=interval,
         )
-        files = write_plots(found.document, output, None if kind is None else kind.value)
+        files = write_plots(found.document, output, None if kind is None else kind.value, form.value)
     if json:
         print_json({"random_inputs": samples is None, "plots": [str(file) for file in files]})
     else:

@@ -25,6 +25,12 @@ def test_a_folder_gets_every_plot(command: Command, digits: Path, tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == sorted(f"{kind}.svg" for kind in KINDS)
 
 
+def test_a_folder_gets_png_files_when_asked(command: Command, digits: Path, tmp_path: Path) -> None:
+    done = command("plot", digits, "--kind", "energy", "--form", "png", "-o", tmp_path / "plots")
+    assert done.stdout == f"wrote {tmp_path / 'plots' / 'energy.png'}\n"
+    assert (tmp_path / "plots" / "energy.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_file_gets_one_kind(command: Command, digits: Path, tmp_path: Path) -> None:
     done = command("plot", digits, "--kind", "latency", "-o", tmp_path / "l.png")
     assert done.stdout == f"wrote {tmp_path / 'l.png'}\n"

@@ -33,11 +33,16 @@ def test_utilisation_is_in_percent(found: Report) -> None:
 
 
 def test_energy_bars_end_at_the_layers_energy(found: Report) -> None:
-    (ax,) = plots.energy(found.document).axes
+    inside, outside = plots.energy(found.document).axes
     layers = found.document["energy"]["layers"]
-    unit = {"nJ": 1e6, "\u00b5J": 1e9}[ax.get_xlabel()]
-    ends = [unit * (patch.get_x() + patch.get_width()) for patch in ax.patches[-len(layers) :]]
-    assert ends == pytest.approx([layer["energy_fj"] for layer in layers])
+    for ax, key in ((inside, "on_chip_fj"), (outside, "external memory")):
+        unit = {"fJ": 1.0, "pJ": 1e3, "nJ": 1e6, "\u00b5J": 1e9}[ax.get_xlabel()]
+        ends = [unit * (patch.get_x() + patch.get_width()) for patch in ax.patches[-len(layers) :]]
+        wanted = [layer[key] if key in layer else layer["groups_fj"][key] for layer in layers]
+        assert ends == pytest.approx(wanted)
+    assert [layer["on_chip_fj"] + layer["groups_fj"]["external memory"] for layer in layers] == pytest.approx(
+        [layer["energy_fj"] for layer in layers]
+    )
 
 
 def test_roofline_points_are_the_documents(found: Report) -> None:
@@ -45,7 +50,9 @@ def test_roofline_points_are_the_documents(found: Report) -> None:
     roof, *points = ax.lines
     rates = [point.get_ydata()[0] for point in points]
     known = found.document["roofline"]
-    assert rates == [layer["products_per_cycle"] for layer in (*known["layers"], known["network"])]
+    assert rates == [layer["products_per_cycle"] for layer in (known["network"], *known["layers"])]
+    named = {text.get_text() for text in ax.texts}
+    assert named == {"whole network", *(layer["name"] for layer in known["layers"])}
     assert roof.get_ydata()[1] == known["products_per_cycle_at_most"]
 
 
@@ -76,6 +83,8 @@ def test_tornado_spans_the_ends(found: Report) -> None:
     figure = plots.tornado(found.document)
     assert figure is not None
     rows = found.document["comparison"]["tornado"]
+    ranges = [text.get_text().split(" to ")[0] for text in figure.axes[0].texts]
+    assert [float(low.replace("\u202f", "")) for low in ranges] == pytest.approx([row["low"] for row in rows])
     spans = [(p.get_x(), p.get_x() + p.get_width()) for p in figure.axes[0].patches]
     assert spans == [pytest.approx(sorted((row["at_low"], row["at_high"]))) for row in rows]
 

@@ -1,11 +1,17 @@
 """Sections of the document: memory maps, roofline, energies, numbers as text."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+from setun_compiler import compile_model
+from setun_hw.presets import config
 from setun_sim.report import Report
 from setun_sim.report.energies import GROUPS, grouped
-from setun_sim.report.memory_map import Occupied, most_words
+from setun_sim.report.memory_map import Occupied, memory_maps, most_words
 from setun_sim.report.numbers import shown
+from setun_sim.simulation import simulate
 
 
 def block(base: int, words: int, start: int, end: int) -> Occupied:
@@ -34,6 +40,18 @@ def test_memory_blocks_lie_inside_memory_and_run(found: Report) -> None:
         for one in memory["blocks"]:
             assert 0 <= one["start"] < one["end"] <= cycles
             assert one["base"] + one["words"] <= memory["used_words"] <= memory["depth_words"]
+
+
+def test_residual_memories_have_the_configurations_size() -> None:
+    models = Path(__file__).parents[1] / "models" / "asymmetric_digits"
+    with np.load(models / "test400.npz") as data:
+        samples = data["x_u8"][:2]
+    chosen = config("resnet20")
+    program = compile_model(models / "model.onnx", chosen, calibration=samples)
+    maps = {one.memory: one for one in memory_maps(simulate(program, None))}
+    assert maps["residual"].depth == chosen.residual_words
+    assert maps["residual"].word_bits == chosen.residual_word_bits
+    assert 0 < maps["residual"].most <= maps["residual"].used <= chosen.residual_words
 
 
 def test_no_layer_stands_above_the_roof(found: Report) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 from markupsafe import Markup
 
 from setun_sim.report.drawing import element, line, picture, rect, shortened, text
-from setun_sim.report.numbers import shown, significant
+from setun_sim.report.labels import Point, merged, placed
+from setun_sim.report.numbers import power_of_ten, shown, significant
 
 WIDTH = 400.0
+#: width of a character of a label, about
+CHARACTER = 6.6
 
 
 def roofline_chart(roofline: dict[str, Any]) -> Markup:
@@ -36,22 +39,19 @@ def roofline_chart(roofline: dict[str, Any]) -> Markup:
         x = place_x(10.0**exponent)
         parts.append(line(x, top, x, bottom, "grid"))
         if not still or x < right - 30:
-            parts.append(text(x, bottom + 15, _power(exponent), "tick", "middle"))
+            parts.append(text(x, bottom + 15, power_of_ten(exponent), "tick", "middle"))
     for exponent in range(low_y, high_y + 1):
         y = place_y(10.0**exponent)
-        parts += [line(left, y, right, y, "grid"), text(left - 6, y + 4, _power(exponent), "tick", "end")]
+        parts += [line(left, y, right, y, "grid"), text(left - 6, y + 4, power_of_ten(exponent), "tick", "end")]
     start = 10.0**low_x
     rising_from = max(start, 10.0**low_y / slope)
-    parts.append(
-        element(
-            "polyline", points=" ".join(
-                f"{place_x(x):.2f},{place_y(y):.2f}"
-                for x, y in ((rising_from, rising_from * slope), (ridge, peak), (10.0**high_x, peak))
-            ), class_="roof",
-        )
-    )  # fmt: skip
-    parts.append(text(right, place_y(peak) - 6, f"{shown(peak, 'count')} multipliers", "note", "end"))
-    taken: list[tuple[float, float]] = []
+    roof = [
+        (place_x(x), place_y(y)) for x, y in ((rising_from, rising_from * slope), (ridge, peak), (10.0**high_x, peak))
+    ]
+    parts.append(element("polyline", points=" ".join(f"{x:.2f},{y:.2f}" for x, y in roof), class_="roof"))
+    note = f"{shown(peak, 'count')} multipliers"
+    parts.append(text(right, place_y(peak) - 6, note, "note", "end"))
+    marks: list[Point] = []
     for index, point in enumerate(points):
         network = index == len(points) - 1
         if point["products_per_cycle"] <= 0:
@@ -69,11 +69,17 @@ def roofline_chart(roofline: dict[str, Any]) -> Markup:
                 data_value=repr(point["products_per_cycle"]),
             )
         )  # fmt: skip
-        if all(abs(x - a) > 52 or abs(y - b) > 11 for a, b in taken):
-            taken.append((x, y))
-            name = "whole network" if network else shortened(point["name"], 10 if not moved else 14)
-            left_side = moved is not None and x > (left + right) / 2
-            parts.append(text(x - 8 if left_side else x + 8, y + 4, name, "label", "end" if left_side else "start"))
+        name = "whole network" if network else shortened(point["name"], 14 if moved else 8)
+        marks.append(Point(x, y, name, 5.0 if network else 3.5))
+    if points[-1]["products_per_cycle"] > 0:  # the whole network chooses its place first
+        marks = [marks[-1], *marks[:-1]]
+    marks = merged(marks, 7)
+    beside = place_y(peak) - 6
+    boxes = [(right - CHARACTER * len(note), beside - 9, right, beside + 2)]
+    labels = placed(marks, (left, top - 4, WIDTH, bottom), roof, boxes, CHARACTER, 11)
+    for mark, label in zip(marks, labels, strict=True):
+        if label is not None:
+            parts.append(text(label.x, label.y + 4, mark.name, "label", label.anchor))
     if still:
         parts.append(text(right + 12, bottom + 15, "no traffic", "tick", "middle"))
     parts.append(text((left + right) / 2, bottom + 32, "digit products a byte of external memory", "axis", "middle"))
@@ -93,6 +99,7 @@ def memory_chart(memory: dict[str, Any], index: int, cycles: int) -> Markup:
         return bottom - word / depth * (bottom - top)
 
     parts: list[Markup] = [element("rect", x=left, y=top, width=right - left, height=bottom - top, class_="frame")]
+    written: list[tuple[float, float, float]] = []
     colours = {name: k % 8 for k, name in enumerate(dict.fromkeys(block["tensor"] for block in memory["blocks"]))}
     for k, block in enumerate(memory["blocks"]):
         x, y = place_x(block["start"]), place_y(block["base"] + block["words"])
@@ -108,7 +115,11 @@ def memory_chart(memory: dict[str, Any], index: int, cycles: int) -> Markup:
         )  # fmt: skip
         room = int(width / 6.2)
         if height >= 12 and room >= 3:
-            parts.append(text(x + 4, y + height / 2 + 4, shortened(block["tensor"], room - 1), "inside"))
+            name, down = shortened(block["tensor"], room - 1), y + height / 2 + 4
+            end = x + 4 + 6.2 * len(name)
+            if all(end < other[0] or x > other[1] or abs(down - other[2]) > 11 for other in written):
+                written.append((x, end, down))
+                parts.append(text(x + 4, down, name, "inside"))
     for share, anchor, drop in ((0.0, "start", 3), (0.5, "middle", 3), (1.0, "end", 9)):
         parts.append(text(place_x(cycles * share), bottom + 15, shown(cycles * share, "count"), "tick", anchor))
         parts.append(text(left - 6, place_y(depth * share) + drop, shown(depth * share, "count"), "tick", "end"))
@@ -149,9 +160,3 @@ def histogram_chart(histogram: dict[str, Any], index: int) -> Markup:
         zero = left + (0.5 - histogram["first"]) / histogram["width"] * step
         parts += [line(zero, top, zero, axis + depth, "zero"), text(zero, base, "0", "tick", "middle")]
     return picture(WIDTH, base + 4, f"Histogram of the sums of {histogram['name']}", parts)
-
-
-def _power(exponent: int) -> str:
-    if -3 < exponent < 5:
-        return f"{10.0**exponent:g}"
-    return "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(c)] if c.isdigit() else "⁻" for c in str(exponent))

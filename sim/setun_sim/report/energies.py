@@ -33,9 +33,16 @@ def energy_section(energy: Energy) -> dict[str, Any]:
     """The energy of an input, by component, by group and by layer."""
     document = energy.to_json()
     document["groups_fj"] = grouped(energy.components)
+    document |= _on_chip(energy.total_fj, energy.components)
     for layer, found in zip(document["layers"], energy.layers, strict=True):
         layer["groups_fj"] = grouped(found.components)
+        layer |= _on_chip(found.total_fj, found.components)
     return document
+
+
+def _on_chip(total_fj: float, components: Mapping[str, float]) -> dict[str, float]:
+    outside = components.get("external memory", 0.0)
+    return {"on_chip_fj": total_fj - outside, "external_share": outside / total_fj if total_fj else 0.0}
 
 
 def technology_section(energy: Energy) -> dict[str, Any]:

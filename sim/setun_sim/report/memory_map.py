@@ -43,7 +43,7 @@ def memory_maps(result: Result) -> list[MemoryMap]:
         "activations": (config.activation_words, config.word_bits),
         "weights": (config.weight_words, config.weight_word_bits),
         "parameters": (config.parameter_words, config.parameter_word_bits),
-        "residuals": (config.residual_words, config.residual_word_bits),
+        "residual": (config.residual_words, config.residual_word_bits),
     }
     blocks: dict[str, list[Occupied]] = {}
     for place in result.program.placements:
@@ -56,7 +56,7 @@ def memory_maps(result: Result) -> list[MemoryMap]:
         )  # fmt: skip
     found = []
     for memory, own in blocks.items():
-        depth, bits = sizes.get(memory, (max(b.base + b.words for b in own), 0))
+        depth, bits = sizes[memory]
         found.append(
             MemoryMap(
                 memory=memory, depth=depth, word_bits=bits, used=max(b.base + b.words for b in own),

@@ -69,3 +69,10 @@ def at(document: Any, path: Sequence[str | int]) -> Any:
     for key in path:
         document = document[key]
     return document
+
+
+def power_of_ten(exponent: int) -> str:
+    """A power of ten for an axis: plain where that is short."""
+    if -3 < exponent < 5:
+        return f"{10.0**exponent:g}"
+    return "10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(c)] if c.isdigit() else "⁻" for c in str(exponent))

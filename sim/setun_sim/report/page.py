@@ -35,6 +35,7 @@ def render(template: str, document: dict[str, Any]) -> str:
         d=document,
         num=partial(number, document),
         bar=partial(_bar, document),
+        stack=partial(_stack, document),
         span=partial(span, document),
         charts=charts,
         embedded=embedded(document),
@@ -58,6 +59,11 @@ def embedded(document: dict[str, Any]) -> Markup:
     """The document as JSON that no name in it can break out of."""
     plain = json.dumps(document, allow_nan=False, ensure_ascii=True)
     return Markup(plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _stack(document: dict[str, Any], longest: float, names: list[str], path: tuple[str | int, ...]) -> Markup:
+    """One bar of the energies that stand under ``path``, each name in its colour."""
+    return bar(document, [Part((*path, name), "fj", f"c{k}", name) for k, name in enumerate(names)], longest)
 
 
 def _bar(document: dict[str, Any], longest: float, parts: list[tuple[tuple[str | int, ...], str, str, str]]) -> Markup:

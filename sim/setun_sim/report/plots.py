@@ -15,20 +15,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from setun_sim.report.drawing import shortened
 from setun_sim.report.energies import GROUPS
-from setun_sim.report.numbers import significant
+from setun_sim.report.numbers import GAP, shown, significant
 from setun_sim.report.page import STALLS
+from setun_sim.report.rooflines import roofline
+from setun_sim.report.style import COLOURS, INK, SOFT, STYLE
 
 Document = dict[str, Any]
-
-#: told apart by people who do not see all colours (after Okabe and Ito)
-COLOURS = ("#0b66a8", "#e08a00", "#0a8f6c", "#cc5500", "#b5629a", "#3fa4dc", "#8a8f98", "#c9b400")
-INK, SOFT, RULE = "#1c2430", "#5b6675", "#dfe3e8"
-_STYLE = {
-    "svg.hashsalt": "setun", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9.0,
-    "axes.edgecolor": SOFT, "axes.labelcolor": SOFT, "xtick.color": SOFT, "ytick.color": SOFT, "text.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "legend.frameon": False,
-    "axes.titlesize": 10.0, "axes.titlelocation": "left", "text.parse_math": False,
-}  # fmt: skip
 
 
 def latency(document: Document) -> Figure:
@@ -48,11 +40,21 @@ def utilisation(document: Document) -> Figure:
 
 
 def energy(document: Document) -> Figure:
-    """Energy of an input by layer and group of components."""
+    """Energy of an input by layer: on the chip by group of components, and of the external memory."""
     layers = document["energy"]["layers"]
-    unit, size = _energy_unit(max(layer["energy_fj"] for layer in layers))
-    parts = {group: [layer["groups_fj"][group] / size for layer in layers] for group in GROUPS}
-    return _stacked(_names(layers), parts, unit, f"Energy of an input, {document['energy']['technology']}")
+    inside = [group for group in GROUPS if group != "external memory"]
+    figure = Figure(figsize=(7.2, 1.6 + 0.27 * len(layers)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    unit, size = _energy_unit(max(layer["on_chip_fj"] for layer in layers))
+    _bars(left, _names(layers), {g: [layer["groups_fj"][g] / size for layer in layers] for g in inside}, unit)
+    outside = [layer["groups_fj"]["external memory"] for layer in layers]
+    unit, size = _energy_unit(max(outside))
+    _bars(right, _names(layers), {"": [value / size for value in outside]}, unit, COLOURS[len(inside)])
+    left.set_title(f"Energy of an input on the chip, {document['energy']['technology']}")
+    right.set_title("external memory")
+    handles = left.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(inside), fontsize=7, handlelength=1)
+    return figure
 
 
 def compare(document: Document) -> Figure:
@@ -82,10 +84,14 @@ def tornado(document: Document) -> Figure | None:
     for place, row in enumerate(rows):
         low, high = sorted((row["at_low"], row["at_high"]))
         ax.barh(place, high - low, left=low, color=COLOURS[5], height=0.62)
+        ax.annotate(
+            f"{_grouped(row['low'])} to {_grouped(row['high'])} {row['unit'].replace('ratio', '')}".rstrip(),
+            (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=7, color=SOFT,
+        )  # fmt: skip
     ax.axvline(1, color=INK, linewidth=0.8)
     ax.axvline(rows[0]["actual"], color=INK, linewidth=2)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
     _plain(ax.xaxis)
     _rows(ax, [row["number"] for row in rows])
     ax.set_xlabel("energy of ternary over binary; right of 1 binary wins")
@@ -93,52 +99,36 @@ def tornado(document: Document) -> Figure | None:
     return figure
 
 
-def roofline(document: Document) -> Figure:
-    """Digit products a cycle over products a byte of external memory."""
-    found = document["roofline"]
-    peak, slope = found["products_per_cycle_at_most"], found["bytes_per_cycle_at_most"]
-    points = [p for p in [*found["layers"], found["network"]] if p["products_per_cycle"] > 0]
-    moving = [p["products_per_byte"] for p in points if p["products_per_byte"]]
-    low, high = min([*moving, peak / slope]) / 3, max([*moving, peak / slope]) * 10
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    ax = figure.add_subplot()
-    ax.loglog([low, peak / slope, high], [low * slope, peak, peak], color=INK, linewidth=1.4)
-    labelled: list[tuple[float, float]] = []
-    for point in points:
-        network = point is found["network"]
-        x = point["products_per_byte"] or high
-        ax.plot(x, point["products_per_cycle"], "o", color=COLOURS[3 if network else 0], markersize=7 if network else 5)
-        place = math.log(x), math.log(point["products_per_cycle"])
-        if all(math.dist(place, other) > 0.15 for other in labelled):
-            labelled.append(place)
-            name = "whole network" if network else shortened(point["name"], 24)
-            ax.annotate(name, (x, point["products_per_cycle"]), (6, 3), textcoords="offset points", fontsize=7)
-    _plain(ax.xaxis)
-    _plain(ax.yaxis)
-    ax.grid(color=RULE)
-    ax.set_xlabel("digit products a byte of external memory (right edge: no traffic)")
-    ax.set_ylabel("digit products a cycle")
-    ax.set_title("Roofline")
-    return figure
-
-
 def memory(document: Document) -> Figure:
     """Words of each on-chip memory over the cycles of a run."""
     memories = document["memories"]
-    figure = Figure(figsize=(7.2, 2.3 * len(memories)), layout="constrained")
+    figure = Figure(figsize=(7.2, 0.4 + 2.1 * len(memories)), layout="constrained")
+    cycles = document["run"]["cycles"]
     for ax, one in zip(figure.subplots(len(memories), 1, squeeze=False)[:, 0], memories, strict=True):
+        written: list[tuple[float, float, float]] = []
         tensors = list(dict.fromkeys(block["tensor"] for block in one["blocks"]))
         for block in one["blocks"]:
             width, colour = block["end"] - block["start"], COLOURS[tensors.index(block["tensor"]) % len(COLOURS)]
             ax.barh(block["base"], width, block["words"], block["start"], align="edge", color=colour, alpha=0.85,
                     edgecolor="white", linewidth=0.5)  # fmt: skip
-            if block["words"] > 0.06 * one["used_words"] and width > 0.08 * document["run"]["cycles"]:
+            room = int(110 * width / document["run"]["cycles"])  # characters
+            if block["words"] > 0.08 * one["used_words"] and room >= 4:
                 middle = block["start"] + width / 2, block["base"] + block["words"] / 2
-                ax.annotate(shortened(block["tensor"], 18), middle, ha="center", va="center", fontsize=6, color="white")
-        ax.set_xlim(0, document["run"]["cycles"])
+                name = shortened(block["tensor"], min(room, 24))
+                half = len(name) * cycles / 220
+                if all(
+                    abs(middle[0] - x) > half + other or abs(middle[1] - y) > 0.09 * one["used_words"]
+                    for x, y, other in written
+                ):
+                    written.append((*middle, half))
+                    ax.annotate(name, middle, ha="center", va="center", fontsize=6, color="white")
+        ax.set_xlim(0, cycles)
         ax.set_ylim(0, one["used_words"])
         ax.set_ylabel("word")
-        ax.set_title(f"{one['memory']}: {one['most_words']} of {one['depth_words']} words at most")
+        ax.xaxis.set_major_formatter(FuncFormatter(_grouped))
+        ax.yaxis.set_major_formatter(FuncFormatter(_grouped))
+        used, depth = shown(one["most_words"], "count"), shown(one["depth_words"], "count")
+        ax.set_title(f"{one['memory']}: at most {used} of {depth} words in use")
     figure.axes[-1].set_xlabel("cycle")
     return figure
 
@@ -164,6 +154,7 @@ def histogram(document: Document) -> Figure:
         ax.set_title(shortened(one["name"], 30), fontsize=8)
     for ax in axes[len(found) :]:
         ax.set_visible(False)
+    figure.suptitle("Upwards: sums of one run. Downwards: thresholds.", fontsize=8, color=SOFT)
     return figure
 
 
@@ -177,7 +168,7 @@ KINDS: dict[str, Callable[[Document], Figure | None]] = {
 def draw(kind: str, document: Document, path: Path, form: str | None = None) -> bool:
     """Write one plot as ``svg`` or ``png``, by default what the path ends with; False if there is nothing to draw."""
     form = form or path.suffix.removeprefix(".")
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
         # names may hold characters that the font lacks: they become boxes
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure = KINDS[kind](document)
@@ -204,14 +195,16 @@ def _stacked(names: list[str], parts: dict[str, list[float]], unit: str, title: 
     return figure
 
 
-def _bars(ax: Axes, names: list[str], parts: dict[str, list[float]], unit: str) -> None:
+def _bars(ax: Axes, names: list[str], parts: dict[str, list[float]], unit: str, *colours: str) -> None:
     left = [0.0] * len(names)
-    for (name, values), colour in zip(parts.items(), COLOURS, strict=False):
+    for (name, values), colour in zip(parts.items(), colours or COLOURS, strict=False):
         ax.barh(range(len(names)), values, left=left, label=name, color=colour, height=0.68)
         left = [a + b for a, b in zip(left, values, strict=True)]
     for place, total in enumerate(left):
-        ax.annotate(f" {significant(total)}", (total, place), va="center", fontsize=7, color=SOFT)
-    ax.set_xlim(0, 1.1 * max([*left, 1e-30]))
+        written = shown(total, "count") if unit == "cycles" else significant(total)
+        ax.annotate(f" {written}", (total, place), va="center", fontsize=7, color=SOFT)
+    ax.set_xlim(0, 1.14 * max([*left, 1e-30]))
+    ax.xaxis.set_major_formatter(FuncFormatter(_grouped))
     ax.set_xlabel(unit)
     _rows(ax, names)
 
@@ -228,6 +221,11 @@ def _plain(axis: Axis) -> None:
     """Numbers as they are on a logarithmic axis, none at its minor ticks."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _grouped(value: float, _place: int | None = None) -> str:
+    """Digits in groups of three, no exponent."""
+    return f"{value:,.10g}".replace(",", GAP)
 
 
 def _names(layers: list[dict[str, Any]]) -> list[str]:
