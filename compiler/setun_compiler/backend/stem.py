@@ -44,7 +44,7 @@ def odd_rows(op: Op) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class StemFlow:
-    """Where a stem's parts lie: patches in two places, two odd rows, and the result's rows if they are streamed."""
+    """Where a stem's parts lie: patches in one or two places, two odd rows, the result's rows if they are streamed."""
 
     pieces: int  #: of a row
     patches: tuple[int, ...]
@@ -78,7 +78,7 @@ def stem_steps(plan: Plan, index: int, flow: StemFlow, buffers: dict[str, Buffer
         for first, end in piece_cols(op, flow.pieces):
             begin = max(0, first - 1)
             patches = Buffer(
-                tensor=plan.input, base=flow.patches[number % 2],
+                tensor=plan.input, base=flow.patches[number % len(flow.patches)],
                 words=2 * (end - begin) * plan.tensors[plan.input].col_words, strip_rows=1, first_row=row, rows=1,
                 part=True, first_col=2 * begin, cols=2 * (end - begin),
             )  # fmt: skip
@@ -145,5 +145,6 @@ def stem_cycles(plan: Plan, index: int, flow: StemFlow, rows: int) -> float:
             )  # fmt: skip
             computing = cols * pixel + SETUP + write_latency(config)
             moving = transfer_cycles(plan, buffer) + 2 * descriptor_cycles(config)
-            total += max(computing, moving) * (rows + (not even))
+            together = max(computing, moving) if len(flow.patches) == 2 else computing + moving
+            total += together * (rows + (not even))
     return total

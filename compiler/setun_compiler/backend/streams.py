@@ -20,7 +20,7 @@ from setun_compiler.backend.stem import StemFlow, is_stem, odd_rows, patch_words
 from setun_compiler.backend.strips import Strips, strip_heights
 
 #: parts that an op is cut into, and places that they take in turn, in the order in which they are tried
-CUTS = ((8, 2), (16, 2), (32, 2), (64, 2), (8, 1), (16, 1), (32, 1), (64, 1))
+CUTS = tuple((count, copies) for copies in (2, 1) for count in (8, 16, 32, 64, 128, 256))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +105,8 @@ def _can_stream(plan: Plan, strips: Strips, name: str) -> bool:
     makers = [op for op in plan.ops if name in op.writes]
     if name == plan.output or tensor.blank or len(makers) != (name != plan.input):
         return False
+    if any(plan.ops[index].target == name for index in _stems(plan)):
+        return False
     for op, rows in zip(plan.ops, strips.out_rows, strict=True):
         found = ways(op, name, plan.tensors)
         if found is None or len(found) > 1:
@@ -163,7 +165,7 @@ def _intervals(plan: Plan, strips: Strips, choice: _Choice, other: _Choice, resi
 def _stem_intervals(plan: Plan, op: Op, index: int, choice: _Choice, residual: bool) -> Iterator[Interval]:
     if not residual:
         words = patch_words(plan, op, _pieces(choice))
-        yield from (Interval(_slot(index, plan.input, turn), words, index, index) for turn in range(2))
+        yield from (Interval(_slot(index, plan.input, turn), words, index, index) for turn in range(choice.copies))
         return
     row = plan.tensors[odd_rows(op)].row_words
     yield Interval(odd_rows(op), 2 * row, index, index)
@@ -173,7 +175,7 @@ def _stem_intervals(plan: Plan, op: Op, index: int, choice: _Choice, residual: b
 
 def _pieces(choice: _Choice) -> int:
     """Of a row of a stem's patches."""
-    return max(1, choice.count // CUTS[0][0]) * (3 - choice.copies)
+    return max(1, choice.count // CUTS[0][0])
 
 
 def _in_place(plan: Plan, strips: Strips, choice: _Choice) -> dict[str, str]:

@@ -44,6 +44,9 @@ def encode(source: Real, lines: Lines, grid: OutGrid, bits: int, threshold: Thre
     ModelError
         Naming the layer, when its numbers differ so much that no common shift holds them.
     """
+    if source.linear is not None:  # a channel without weights sums up to 0, whatever its factors
+        dead = ~source.linear.weights.any(axis=(1, 2, 3))
+        source = replace(source, gain=np.where(dead, 0.0, source.gain), gain2=np.where(dead, 0.0, source.gain2))
     inner = lines.scaled(np.full(lines.pivot.size, 1 / grid.scale), np.zeros(lines.pivot.size))
     zero = np.zeros(source.groups)
     if inner.straight:
