@@ -6,20 +6,23 @@ from typing import Any
 
 from setun.costs import WIDTH, wrapped
 from setun.tables import table
-from setun_sim.cost.quantity import Quantity
+from setun_sim.cost.quantity import Quantity, Status
 from setun_sim.cost.technology import Technology
 
 
 def technologies_text(known: Sequence[Technology]) -> str:
-    """One line a technology."""
-    header = ("name", "kind", "nm", "V", "ternary", "assumed", "title")
+    """One line a technology with how many of its numbers have which status, then the titles."""
+    header = ("name", "kind", "ternary", *Status, "unknown")
     rows = []
     for one in known:
         counts = one.statuses()
-        assumed = f"{counts['assumed']}/{sum(counts.values())}"
-        node, volt = (f"{value:g}" if value else "-" for value in (one.node_nm, one.voltage_v))
-        rows.append((one.name, one.kind, node, volt, "yes" if one.ternary else "no", assumed, one.title))
-    return table(header, rows, widest=31)
+        numbers = [counts[str(status)] for status in Status]
+        rows.append((one.name, one.kind, "yes" if one.ternary else "no", *numbers, len(one.unknown)))
+    titles = [
+        textwrap.fill(_printable(one.title), WIDTH, initial_indent=f"{one.name:<12}", subsequent_indent=" " * 12)
+        for one in known
+    ]
+    return "\n".join([table(header, rows), "", *titles])
 
 
 def technology_text(one: Technology) -> str:
@@ -27,6 +30,9 @@ def technology_text(one: Technology) -> str:
     conditions = [f"{value:g} {unit}" for value, unit in ((one.node_nm, "nm"), (one.voltage_v, "V")) if value]
     lines = [wrapped(f"{one.name}: {one.title}"), ", ".join([f"kind {one.kind}", *conditions])]
     lines += [wrapped(one.notes)] if one.notes else []
+    counts = [f"{number} {status}" for status, number in one.statuses().items() if number]
+    counts += [f"{len(one.unknown)} not known"] if one.unknown else []
+    lines.append(f"numbers: {', '.join(counts)}")
     by_source: dict[str, list[tuple[str, Quantity]]] = {}
     for path, quantity in one.numbers.items():
         by_source.setdefault(quantity.source, []).append((path, quantity))
@@ -35,13 +41,19 @@ def technology_text(one: Technology) -> str:
     if one.unknown:
         lines += ["", "not known:"]
         for path, why in one.unknown.items():
-            lines.append(textwrap.fill(f"{path}: {why}", WIDTH, initial_indent="  ", subsequent_indent="    "))
+            lines.append(
+                textwrap.fill(_printable(f"{path}: {why}"), WIDTH, initial_indent="  ", subsequent_indent="    ")
+            )
     return "\n".join(lines)
 
 
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def _number(path: str, q: Quantity) -> str:
-    spread = f" ({q.low:.4g} to {q.high:.4g})" if q.low < q.high else ""
-    value = f"{q.value:.4g} {'' if q.base_unit == q.dimension else q.base_unit}".rstrip()
+    spread = f" ({q.low:.6g} to {q.high:.6g})" if q.low < q.high else ""
+    value = f"{q.value:.6g} {'' if q.base_unit == q.dimension else q.base_unit}".rstrip()
     line = f"  {path:<40} {q.status:<9} {value}"
     return line + spread if len(line + spread) <= WIDTH else f"{line}\n{spread:>{WIDTH}}"
 

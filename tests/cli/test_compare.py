@@ -200,6 +200,11 @@ def test_technologies_lists_every_number_with_unit_status_and_source(command: Co
     text = command("technologies").stdout
     assert all(len(line) <= 80 for line in text.splitlines())
     assert all(re.search(rf"^{name} ", text, re.MULTILINE) for name in names)
+    header = next(line.split() for line in text.splitlines())
+    for one in found["technologies"]:
+        row = dict(zip(header, re.search(rf"^{one['name']} .*$", text, re.MULTILINE)[0].split(), strict=True))  # type: ignore[index]
+        assert int(row["unknown"]) == len(one["unknown"])
+        assert int(row["assumed"]) == sum(number["status"] == "assumed" for number in one["numbers"].values())
 
 
 @pytest.mark.parametrize("name", ["22fdx", "ptm32", "ecp5", "hbm2"])
@@ -209,7 +214,7 @@ def test_technologies_explains_one(command: Command, name: str) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
     flat = " ".join(text.split())
     for path, number in one["numbers"].items():
-        written = rf"^  {re.escape(path)} +{number['status']} +{re.escape(format(number['value'], '.4g'))}\b"
+        written = rf"^  {re.escape(path)} +{number['status']} +{re.escape(format(number['value'], '.6g'))}\b"
         assert re.search(written, text, re.MULTILINE), path
         assert " ".join(number["source"].split()) in flat
     for path in one["unknown"]:

@@ -58,6 +58,13 @@ def test_a_file_is_read_in_base_units(tmp_path: Path) -> None:
         ("node_nm = 28", 'extends = "none"', r"extends names no shipped technology: 'none'"),
         ("node_nm = 28", 'extends = "ddr3"', r"extends 'ddr3', which is of kind memory"),
         ("[gates]", "[gates", r"cannot be read as TOML .*"),
+        ("voltage_v = 0.9", "voltage_v = 0", r"voltage_v must be positive, not 0"),
+        ("[gates]", "[gates.a.b.c.d.e.f]", r"unknown field 'gates.a.b.c.d'"),
+        (
+            "[gates]",
+            '[clock]\nfrequency = { value = 0, unit = "MHz", status = "assumed", source = "here" }\n[gates]',
+            r"clock.frequency must be positive, not 0",
+        ),
         ("[gates]", "[scale]\n[gates]\n", None),
     ],
 )
@@ -68,6 +75,34 @@ def test_what_is_unclear_is_refused(tmp_path: Path, old: str, new: str, message:
         return
     with pytest.raises(TechnologyError, match=rf"^.*mine.toml: (gates\.)?{message}$"):
         load(path)
+
+
+def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    for data, why in (
+        (b"\xff\xfe", r"cannot be read \(it is no text in UTF-8\)"),
+        (b"a = " + b"[" * 50_000, r"cannot be read as TOML \(.+\)"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(TechnologyError, match=rf"^.*mine.toml: {why}$"):
+            load(path)
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(TechnologyError, match=r"^.*folder.toml: cannot be read \(Is a directory\)$"):
+        load(tmp_path / "folder.toml")
+
+
+def test_what_a_file_lacks_is_named_with_the_file(tmp_path: Path) -> None:
+    mine = load(write(tmp_path, GOOD))
+    with pytest.raises(TechnologyError, match=r"^.*mine.toml: clock.frequency is not known$"):
+        mine.value("clock.frequency")
+
+
+def test_extending_takes_over_node_and_voltage(tmp_path: Path) -> None:
+    base = technology("ptm32")
+    mine = load(write(tmp_path, 'title = "Mine"\nkind = "logic"\nextends = "ptm32"\n'))
+    assert (mine.node_nm, mine.voltage_v, mine.numbers) == (base.node_nm, base.voltage_v, base.numbers)
+    fpga = load(write(tmp_path, 'title = "Mine"\nkind = "fpga"\nextends = "ecp5"\n'))
+    assert fpga.family == "ecp5"
 
 
 def test_both_kinds_of_energy_for_one_cell_are_refused(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ _PLAIN = {
     "sources",
     "scale",
 }
+#: tables within tables that a number's path may lead through
+_DEEPEST = 4
 _SCALES = {"energy": "energy", "power": "power", "area": "area", "delay": "delay", "frequency": "frequency"}
 
 
@@ -102,7 +104,7 @@ class Technology:
     numbers: dict[str, Quantity]
     unknown: dict[str, str] = field(default_factory=dict)
     notes: str = ""
-    #: file it was read from
+    #: the user's file that it was read from; empty of those that come with setun
     file: str = ""
     #: of kind fpga: the family that synthesis knows (``ice40``, ``ecp5``, ``xilinx``)
     family: str = ""
@@ -126,7 +128,7 @@ class Technology:
         """
         if path not in self.numbers:
             why = f" ({self.unknown[path]})" if path in self.unknown else ""
-            raise TechnologyError(f"technology {self.name}: {path} is not known{why}")
+            raise TechnologyError(f"{self.file or f'technology {self.name}'}: {path} is not known{why}")
         return self.numbers[path].value
 
     def with_value(self, path: str, value: float) -> "Technology":
@@ -184,9 +186,11 @@ def load(path: str | Path) -> Technology:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TechnologyError(f"{path}: cannot be read ({error})") from None
-    return _parse(text, str(path), path.stem)
+    except OSError as error:
+        raise TechnologyError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError:
+        raise TechnologyError(f"{path}: cannot be read (it is no text in UTF-8)") from None
+    return dataclasses.replace(_parse(text, str(path), path.stem), file=str(path))
 
 
 @cache
@@ -200,6 +204,8 @@ def _parse(text: str, file: str, stem: str) -> Technology:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TechnologyError(f"{file}: cannot be read as TOML ({error})") from None
+    except RecursionError:
+        raise TechnologyError(f"{file}: cannot be read as TOML (nested too deeply)") from None
     for key in ("title", "kind"):
         if not isinstance(document.get(key), str):
             raise TechnologyError(f"{file}: {key} must be a string")
@@ -210,14 +216,17 @@ def _parse(text: str, file: str, stem: str) -> Technology:
     for key in ("name", "notes", "extends", "family"):
         if not isinstance(document.get(key, ""), str):
             raise TechnologyError(f"{file}: {key} must be a string")
-    conditions = {
-        key: number(document[key], key, file) if key in document else None
-        for key in ("node_nm", "voltage_v", "temperature_c")
-    }
+    parent = _parent(document, file, kind)
+    conditions: dict[str, float | None] = {}
+    for key in ("node_nm", "voltage_v", "temperature_c"):
+        inherited = getattr(parent, key) if parent else None
+        conditions[key] = number(document[key], key, file) if key in document else inherited
+        if conditions[key] == 0 and key != "temperature_c":
+            raise TechnologyError(f"{file}: {key} must be positive, not 0")
     sources = document.get("sources", {})
     if not isinstance(sources, dict) or not all(isinstance(source, str) for source in sources.values()):
         raise TechnologyError(f"{file}: sources must be a table of strings")
-    numbers, unknown = _inherit(document, file, kind, sources, conditions)
+    numbers, unknown = _inherit(document, file, parent, sources, conditions)
     leaves = _leaves({key: value for key, value in document.items() if key not in _PLAIN})
     for path, _ in leaves:
         if path not in NUMBERS[kind]:
@@ -232,14 +241,14 @@ def _parse(text: str, file: str, stem: str) -> Technology:
         else:
             numbers[path] = parse(fields, NUMBERS[kind][path], where, sources, conditions)
     _check(file, kind, numbers, conditions)
-    family = document.get("family", "")
+    family = document.get("family", parent.family if parent else "")
     if (family in FAMILIES) != (kind is Kind.FPGA) or (bool(family) and kind is not Kind.FPGA):
         raise TechnologyError(
             f"{file}: family must be one of {', '.join(FAMILIES)} for kind fpga, and left out for others"
         )
     return Technology(
         name=document.get("name", stem), title=document["title"], kind=kind, numbers=numbers, unknown=unknown,
-        notes=document.get("notes", ""), file=file, family=family, **conditions,
+        notes=document.get("notes", ""), family=family, **conditions,
     )  # fmt: skip
 
 
@@ -258,28 +267,44 @@ def _check(file: str, kind: Kind, numbers: dict[str, Quantity], conditions: dict
             )
     if "wires.capacitance" in numbers and conditions["voltage_v"] is None:
         raise TechnologyError(f"{file}: voltage_v is missing, which wires.capacitance needs")
+    for path in ("clock.frequency", "bram.capacity"):
+        if path in numbers and numbers[path].value == 0:
+            raise TechnologyError(f"{file}: {path} must be positive, not 0")
     for part in ("read", "write", "area"):
         given = [key for key in _BILINEAR if f"sram.{part}.{key}" in numbers]
         if kind is Kind.LOGIC and given and len(given) < 3:
             raise TechnologyError(f"{file}: sram.{part} needs slope, words and width")
 
 
-def _inherit(
-    document: dict[str, Any], file: str, kind: Kind, sources: dict[str, str], conditions: dict[str, float | None]
-) -> tuple[dict[str, Quantity], dict[str, str]]:
-    """Numbers of the shipped technology that the file extends, carried over by the factors in its table ``scale``."""
-    base, scale = document.get("extends"), document.get("scale", {})
+def _parent(document: dict[str, Any], file: str, kind: Kind) -> Technology | None:
+    """The shipped technology that the file extends."""
+    base = document.get("extends")
     if base is None:
-        if scale:
-            raise TechnologyError(f"{file}: scale needs extends")
-        return {}, {}
-    if base not in {
+        return None
+    shipped = {
         item.name.removesuffix(".toml") for item in (resources.files("setun_sim.cost") / "technologies").iterdir()
-    }:
+    }
+    if base not in shipped:
         raise TechnologyError(f"{file}: extends names no shipped technology: {base!r}")
     parent = _shipped(base)
     if parent.kind is not kind:
         raise TechnologyError(f"{file}: extends {base!r}, which is of kind {parent.kind}")
+    return parent
+
+
+def _inherit(
+    document: dict[str, Any],
+    file: str,
+    parent: Technology | None,
+    sources: dict[str, str],
+    conditions: dict[str, float | None],
+) -> tuple[dict[str, Quantity], dict[str, str]]:
+    """Numbers of the shipped technology that the file extends, carried over by the factors in its table ``scale``."""
+    scale = document.get("scale", {})
+    if parent is None:
+        if scale:
+            raise TechnologyError(f"{file}: scale needs extends")
+        return {}, {}
     if not isinstance(scale, dict):
         raise TechnologyError(f"{file}: scale must be a table")
     factors: dict[str, Quantity] = {}
@@ -303,7 +328,8 @@ def _leaves(document: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]
     """Dotted paths of everything that looks like a number's table, or is no table at all."""
     found: list[tuple[str, Any]] = []
     for key, value in document.items():
-        if isinstance(value, dict) and not ({"value", "unit", "status", "unknown"} & set(value)) and value:
+        deep = prefix.count(".") >= _DEEPEST
+        if isinstance(value, dict) and not ({"value", "unit", "status", "unknown"} & set(value)) and value and not deep:
             found += _leaves(value, f"{prefix}{key}.")
         else:
             found.append((prefix + key, value))
