@@ -248,7 +248,8 @@ def _parse(text: str, file: str, stem: str) -> Technology:
         )
     return Technology(
         name=document.get("name", stem), title=document["title"], kind=kind, numbers=numbers, unknown=unknown,
-        notes=document.get("notes", ""), family=family, **conditions,
+        notes=document.get("notes", ""), family=family, node_nm=conditions["node_nm"],
+        voltage_v=conditions["voltage_v"], temperature_c=conditions["temperature_c"],
     )  # fmt: skip
 
 
