@@ -138,10 +138,12 @@ def measure(name: str, way: Way) -> Found:
         found = {key: value / images for key, value in dataclasses.asdict(layer.stalls).items()}
         return {**found, "steps": (layer.steps - steps[layer.name]) / images}
 
-    steps = {
-        layer.name: way.rounds * ideal_steps(network, layer, record, config, way.batch)
-        for layer, record in zip(network.layers, program.layers, strict=True)
-    }
+    records = {record.name: record for record in program.layers}
+    steps = dict.fromkeys(records, 0)  # a layer that the compiler adds costs what it costs
+    for layer in network.layers:
+        if layer.weights is not None and f"{layer.name}.added" in records:  # which adds all positions up first
+            layer = dataclasses.replace(layer, weights=layer.weights[:, :, :1, :1])
+        steps[layer.name] = way.rounds * ideal_steps(network, layer, records[layer.name], config, way.batch)
     layers = tuple(
         share((record,), layer.name, layer.cycles, steps[layer.name], lost(layer))
         for layer, record in zip(result.layers, program.layers, strict=True)

@@ -115,8 +115,8 @@ def _runs(plan: Plan, buffer: Buffer) -> list[Buffer]:
 
 
 def part_words(plan: Plan, op: Op, name: str, parts: tuple[Part, ...]) -> int:
-    """Words of a feature's largest part."""
-    return max(part_buffer(plan, op, name, part, 0).words for part in parts)
+    """Words of a feature's largest part, which is the first."""
+    return part_buffer(plan, op, name, parts[0], 0).words
 
 
 def in_place(op: Op, names: tuple[str, ...], tensors: Tensors) -> bool:

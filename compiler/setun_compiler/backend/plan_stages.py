@@ -12,7 +12,7 @@ from setun_compiler.backend.bands import banded_stage
 from setun_compiler.backend.place import Interval, place
 from setun_compiler.backend.plan import Buffer, CompileError, Fetch, Keep, Op, Plan, Step, Tensor
 from setun_compiler.backend.runs import runs
-from setun_compiler.backend.streams import Streams, find_streams, streams_cycles, streams_steps
+from setun_compiler.backend.streams import Streams, find_streams, stores_late, streams_cycles, streams_steps
 from setun_compiler.backend.strips import Strips, strip_heights
 from setun_compiler.layout import ceil_div
 
@@ -82,7 +82,8 @@ def streamed_stage(plan: Plan) -> Stage | None:
     streams = find_streams(plan)
     if streams is None:
         return None
-    return _stage(plan, 0, len(plan.ops), streams.strips, streams.buffers, streams)
+    stage = _stage(plan, 0, len(plan.ops), streams.strips, streams.buffers, streams)
+    return Stage(steps=tuple(stores_late(plan, list(stage.steps))), cycles=stage.cycles)
 
 
 def whole_stage(plan: Plan, first: int, end: int) -> Stage | None:

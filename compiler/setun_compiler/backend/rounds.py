@@ -38,12 +38,13 @@ def _place(plan: Plan, steps: list[Step], moved: Step, runs: int) -> int:
     place = seen = 0
     for number, step in enumerate(steps, 1):
         seen += isinstance(step, Run)
-        if _share_words(plan, step, moved) or (isinstance(step, Run) and seen <= runs):
+        if share_words(plan, step, moved) or (isinstance(step, Run) and seen <= runs):
             place = number
     return place
 
 
-def _share_words(plan: Plan, step: Step, other: Step) -> bool:
+def share_words(plan: Plan, step: Step, other: Step) -> bool:
+    """Whether two steps touch the same words on chip."""
     return any(_overlap(plan, a, b) for a in _buffers(step) for b in _buffers(other))
 
 

@@ -15,7 +15,8 @@ from setun_compiler.backend.parts import (
     ways,
 )
 from setun_compiler.backend.place import Interval, place
-from setun_compiler.backend.plan import Buffer, Op, Plan, Step
+from setun_compiler.backend.plan import Buffer, Fetch, Keep, Op, Plan, Run, Step
+from setun_compiler.backend.rounds import share_words
 from setun_compiler.backend.stem import StemFlow, is_stem, odd_rows, patch_words, stem_cycles, stem_steps
 from setun_compiler.backend.strips import Strips, strip_heights
 
@@ -65,6 +66,32 @@ def streams_steps(plan: Plan, streams: Streams, index: int) -> Iterator[Step]:
     if index in streams.stems:
         return stem_steps(plan, index, streams.stems[index], streams.buffers, streams.strips.out_rows[index])
     return streamed_steps(plan, index, streams.flows[index], streams.buffers)
+
+
+def stores_late(plan: Plan, steps: list[Step]) -> list[Step]:
+    """The same steps, but stores behind the next Run where neither cares, so that it need not wait in line."""
+    found: list[Step] = []
+    late: list[Step] = []
+    for step in steps:
+        if isinstance(step, Keep):
+            late.append(step)
+            continue
+        if any(share_words(plan, step, keep) or _again(step, keep) for keep in late):
+            found += late
+            late = []
+        found.append(step)
+        if isinstance(step, Run):
+            found += late
+            late = []
+    return found + late
+
+
+def _again(step: Step, keep: Step) -> bool:
+    """Whether a step fetches what another one stores."""
+    if not isinstance(step, Fetch) or not isinstance(keep, Keep) or step.buffer.tensor != keep.buffer.tensor:
+        return False
+    a, b = step.buffer, keep.buffer
+    return a.first_row < b.first_row + b.strip_rows and b.first_row < a.first_row + a.strip_rows
 
 
 def streams_cycles(plan: Plan, streams: Streams, index: int) -> float:
@@ -141,16 +168,15 @@ def _intervals(plan: Plan, strips: Strips, choice: _Choice, other: _Choice, resi
     stems = _stems(plan)
     shared = _in_place(plan, strips, choice)
     spoken = {plan.input} if stems else set()
+    uses: dict[str, list[int]] = {}
+    for k, op in enumerate(plan.ops):
+        for name in (*op.reads, *op.writes):
+            uses.setdefault(shared.get(name, name), []).append(k)
     for name, height in strips.heights.items():
         tensor = plan.tensors[name]
         if tensor.residual == residual and name not in choice.names and name not in shared and name not in spoken:
-            uses = [
-                k
-                for k, op in enumerate(plan.ops)
-                if any(shared.get(used, used) == name for used in (*op.reads, *op.writes))
-            ]
-            last = len(plan.ops) if name == plan.output else max(uses)
-            yield Interval(name, height * tensor.row_words, min(uses), last)
+            last = len(plan.ops) if name == plan.output else uses[name][-1]
+            yield Interval(name, height * tensor.row_words, uses[name][0], last)
     for index, op in enumerate(plan.ops):
         if index in stems:
             yield from _stem_intervals(plan, op, index, choice, residual)
