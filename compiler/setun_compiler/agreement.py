@@ -10,15 +10,12 @@ from setun_compiler import interpret
 from setun_compiler.backend import compile_network
 from setun_compiler.frontend.demands import Meaning, Precision
 from setun_compiler.frontend.evaluate import run
-from setun_compiler.frontend.read import check_calibration, prepared, read_meant
+from setun_compiler.frontend.read import check_calibration, measured, prepared, read_meant
 from setun_compiler.margins import undecided
 from setun_compiler.network import Network
 from setun_compiler.program import Program
 from setun_hw.config import Config
 from setun_hw.errors import SetunError
-
-#: samples that are compared unless told otherwise
-COMPARED = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +58,11 @@ def compile_compared(
     input_range: tuple[float, float] | None = None,
     batch: bool = False,
     rounds: int = 1,
-    count: int = COMPARED,
+    count: int | None = None,
 ) -> tuple[Program, Agreement]:
     """Like :func:`setun_compiler.compile_model` with ``samples`` as calibration data, and the network that was compiled
-    compared with the float model on the first ``count`` of them.
+    compared with the float model on the first ``count`` of them; as many as ranges are measured on, where nothing is
+    said.
 
     Raises
     ------
@@ -76,6 +74,7 @@ def compile_compared(
     )  # fmt: skip
     check_calibration(samples, network.port.shape)
     program = compile_network(network, config, batch=batch, rounds=rounds)
+    count = measured(samples) if count is None else count
     return program, compare(path, network, meanings, samples[:count], None if labels is None else labels[:count])
 
 

@@ -12,7 +12,7 @@ from onnx.helper import make_node
 
 from setun_compiler import compile_model, interpret
 from setun_compiler.agreement import compare, compile_compared
-from setun_compiler.frontend.read import read_meant
+from setun_compiler.frontend.read import measured, read_meant
 from setun_compiler.margins import undecided
 from setun_compiler.network import Affine, Layer, Residual, Threshold
 from setun_hw import presets
@@ -121,3 +121,11 @@ def test_a_residual_widens_what_is_undecided_whether_before_or_after() -> None:
         assert abs(int(found.fixed.item()) - 20) <= 4
         assert undecided(layer(after=late), found).all()
     assert not undecided(layer(r=0), interpret.run_layer(layer(r=0), sums, residual * 0)).any()
+
+
+def test_fewer_large_samples_are_measured() -> None:
+    assert measured(np.zeros((400, 1, 28, 28), np.float32)) == 256
+    assert measured(np.zeros((20, 3, 224, 224), np.float32)) == 13
+    assert measured(np.zeros((9, 1 << 20), np.float32)) == 8
+    assert measured(np.zeros((2, 1 << 20), np.float32)) == 2
+    assert measured(np.zeros((0, 4), np.float32)) == 1

@@ -48,8 +48,9 @@ def refuse_unsupported(graph: Graph) -> Graph:
     return graph
 
 
-#: samples whose ranges are measured
-CALIBRATED = 256
+#: samples whose ranges are measured: so many, or fewer, but not fewer than the second, of so many numbers in all
+CALIBRATED, FEWEST = 256, 8
+CALIBRATED_NUMBERS = 1 << 21
 
 #: graph -> graph, in this order; the checks of ``graph.check`` hold before the first and after each
 PASSES: tuple[tuple[str, Callable[[Graph], Graph]], ...] = (
@@ -107,6 +108,10 @@ def read_meant(
     if input_range is not None and len(input_range) != 2:
         raise ModelError(f"the input range must be two numbers, not {len(input_range)}")
     builder = Builder(precision=precision, ranges=_ranges(graph, calibration))
+    if calibration is not None and builder.ranges is not None:
+        count = measured(calibration)
+        if count < min(CALIBRATED, len(calibration)):
+            builder.note(f"ranges are measured on the first {count} of {len(calibration)} large calibration samples")
     tracer = Tracer.start(graph, builder, input_range, calibration, float_layers)
     result = tracer.run()
     try:
@@ -156,4 +161,10 @@ def _ranges(graph: Graph, calibration: NDArray[np.floating] | None) -> Ranges | 
         return None
     if any(extent not in (None, given) for extent, given in zip(shape[1:], calibration.shape[1:], strict=True)):
         return None
-    return measure(graph, calibration[:CALIBRATED])
+    return measure(graph, calibration[: measured(calibration)])
+
+
+def measured(samples: NDArray[np.number]) -> int:
+    """How many calibration samples are looked at, the first ones: a large sample takes seconds."""
+    size = max(1, samples[:1].size)
+    return max(1, min(len(samples), CALIBRATED, max(FEWEST, CALIBRATED_NUMBERS // size)))
