@@ -42,10 +42,11 @@ _PRESETS: tuple[tuple[Config, str], ...] = (
     ),
     (
         Config(
-            name="imagenet", rows=32, lanes=32, strips=7, post=8, accumulator_bits=22, activation_words=5600,
-            weight_words=512, parameter_words=128, axi_data_bits=256, counter_records=4096,
+            name="imagenet", rows=32, lanes=32, strips=7, post=8, accumulator_bits=22, activation_words=2900,
+            weight_words=288, parameter_words=128, axi_data_bits=512, affine=True, residual_words=2048,
         ),
-        "ResNet-18 and larger at 224 x 224 in 3.7 Mbit of on-chip memory: maps of 112 to 7 rows divide by 7 strips.",
+        "ResNet-18 and larger at 224 x 224 in 3.7 Mbit of on-chip memory: maps of 112 to 7 rows divide by 7 strips,"
+        " residuals in fixed point; what is larger streams over a bus of 512 bits.",
     ),
     (
         Config(

@@ -24,9 +24,7 @@ SLOW = settings(
 
 
 @SLOW
-@given(
-    network=fixed_point_networks(), config=affine_configs(), batch=st.booleans(), rounds=st.sampled_from([1, 1, 2])
-)
+@given(network=fixed_point_networks(), config=affine_configs(), batch=st.booleans(), rounds=st.sampled_from([1, 1, 2]))
 def test_program_means_what_the_network_means(network: Network, config: Config, batch: bool, rounds: int) -> None:
     check_meaning(network, compile_network(network, config, batch=batch, rounds=rounds))
 

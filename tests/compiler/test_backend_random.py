@@ -62,7 +62,9 @@ def test_streamed_weights_and_parameters_arrive_in_time(network: Network, config
 
 @SLOW
 @given(
-    network=networks(branches=True), config=configs(), share=st.sampled_from([0.3, 0.5, 0.7, 0.9]),
+    network=networks(branches=True),
+    config=configs(),
+    share=st.sampled_from([0.3, 0.5, 0.7, 0.9]),
     rounds=st.sampled_from([1, 2]),
 )
 def test_feature_maps_that_do_not_fit_spill(network: Network, config: Config, share: float, rounds: int) -> None:

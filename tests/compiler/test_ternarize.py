@@ -83,9 +83,7 @@ def test_layers_are_chosen_by_name(save: Save) -> None:
     path = mlp(save)
     assert [layer.layer for layer in ternarize(path, "ttq", ("one", "three")).layers] == ["one", "three"]
     assert [layer.layer for layer in ternarize(path, keep_ends=False).layers] == ["one", "two", "three"]
-    with pytest.raises(
-        ModelError, match=r"^no layer 'four' with constant weights; there are 'one', 'two', 'three'$"
-    ):
+    with pytest.raises(ModelError, match=r"^no layer 'four' with constant weights; there are 'one', 'two', 'three'$"):
         ternarize(path, "twn", ("four",))
 
 

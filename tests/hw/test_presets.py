@@ -31,7 +31,8 @@ def test_sizes_that_the_reasons_claim() -> None:
 def on_chip_bits(name: str) -> int:
     c = presets.config(name)
     banks = c.strips * (c.activation_words * c.word_bits + c.residual_words * c.residual_word_bits)
-    return banks + c.weight_words * c.weight_word_bits + c.parameter_words * c.parameter_word_bits
+    records = 256 * c.counter_records  # eight counters of 32 bits
+    return banks + c.weight_words * c.weight_word_bits + c.parameter_words * c.parameter_word_bits + records
 
 
 def test_file_is_read_by_its_path(tmp_path: Path) -> None:
