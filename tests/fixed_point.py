@@ -73,8 +73,15 @@ class _Builder:
         rows, cols = ((size - k) // s + 1 for size, k, s in zip(sizes, kernel, stride, strict=True))
         pool = None
         if draw(st.integers(0, 3)) == 0:
-            pool = Pool(rows=min(2, rows), cols=min(3, cols), row_stride=draw(st.integers(1, 2)), col_stride=1)
-            rows, cols = (rows - pool.rows) // pool.row_stride + 1, cols - pool.cols + 1
+            height, width = min(draw(st.integers(2, 3)), rows), min(3, cols)
+            past = [draw(st.integers(0, min(1, size - 1))) for size in (height, width) * 2]
+            if draw(st.booleans()):
+                past = [0, 0, 0, 0]
+            pool = Pool(
+                rows=height, cols=width, row_stride=draw(st.integers(1, 2)), col_stride=draw(st.integers(1, 2)),
+                padding=(past[0], past[1], past[2], past[3]),
+            )  # fmt: skip
+            rows, cols = pool.out(rows, cols)
         groups = source.channels if draw(st.integers(0, 3)) == 0 else 1
         out = groups * draw(st.integers(1, max(1, 12 // groups)))
         top = 1 if two_scale or draw(st.booleans()) else 5
@@ -149,7 +156,8 @@ class _Builder:
     def finish(self, layer: Layer, shape: tuple[int, int, int], reach: int, last: bool) -> list[Layer]:
         """The layer with post-processing and what it makes; of a feature in two parts, both layers."""
         kind = self.choose("codes", "digits", "both", "fixed") if not last else self.choose("codes", "digits", "raw")
-        if kind == "raw" and layer.weights is not None and not layer.two_scale and layer.residual is None:
+        plain = layer.weights is not None and not layer.two_scale and layer.residual is None
+        if kind == "raw" and plain and not (layer.pool is not None and any(layer.pool.padding)):
             target = self.feature(shape, 0, 0)
             return [self.into(layer, target, fixed=None)]
         after = layer.residual is not None and (layer.pool is not None or self.draw(st.booleans()))
@@ -202,7 +210,8 @@ class _Builder:
             return
         source = self.features[self.banks[-1] if draw(st.booleans()) else draw(st.sampled_from(self.banks))]
         layer, shape = self.convolution(source)
-        residual = self.operand(shape, layer.pool) if draw(st.integers(0, 3)) else None
+        past = layer.pool is not None and any(layer.pool.padding)
+        residual = self.operand(shape, layer.pool) if draw(st.integers(0, 3)) and not past else None
         assert layer.weights is not None
         values = max(abs(source.low), abs(source.high), abs(layer.pad_value), 1)
         reach = int(np.abs(layer.weights).sum(axis=(1, 2, 3)).max()) * values

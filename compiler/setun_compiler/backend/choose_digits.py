@@ -60,8 +60,11 @@ def _tensor(feature: Feature, network: Network, config: Config) -> Tensor:
     values = [feature.low, feature.high, *pads, *limits, *([0] if blank else [])]
     low, high = min(values), max(values)
     digits, shift = (1, 0) if raw else digits_and_shift(low, high, config.encoding)
-    if not raw and any(layer.fixed is not None and layer.post in plain for layer in writers):
-        digits, shift = digits_needed(low, high, config.encoding), 0  # the same number goes to the residual memory
+    limit = 1 << config.residual_bits - 1
+    kept = any(layer.fixed is not None and layer.post in plain for layer in writers)
+    # the same number goes to the residual memory, or the shifted one would be wider than results are
+    if not raw and (kept or (plain and not -limit <= low - shift <= high - shift < limit)):
+        digits, shift = digits_needed(low, high, config.encoding), 0
     if digits > MOST_FEATURE_DIGITS:
         raise CompileError(
             f"feature {feature.name!r} holds {low} to {high}, which takes {digits} digits, but a feature can have"

@@ -2,7 +2,7 @@
 by part while ops compute (:mod:`setun_compiler.backend.parts`)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from setun_compiler.backend.parts import (
     Flow,
@@ -20,6 +20,8 @@ from setun_compiler.backend.rounds import share_words
 from setun_compiler.backend.stem import StemFlow, is_stem, odd_rows, patch_words, stem_cycles, stem_steps
 from setun_compiler.backend.strips import Strips, strip_heights
 
+#: times that what is streamed of residuals is chosen anew in view of activations
+ROUNDS = 3
 #: parts that an op is cut into, and places that they take in turn, in the order in which they are tried
 CUTS = tuple((count, copies) for copies in (2, 1) for count in (8, 16, 32, 64, 128, 256))
 
@@ -53,11 +55,14 @@ def find_streams(plan: Plan) -> Streams | None:
     none."""
     for strips in strip_heights(plan.ops, plan.tensors, plan.config, plan.batch):
         residual = _choose(plan, strips, True, _Choice())
-        if residual is None:
-            continue
-        found = _choose(plan, strips, False, residual)
-        if found is not None:
-            return _settled(plan, strips, residual, found)
+        for _ in range(ROUNDS):
+            found = _choose(plan, strips, False, residual) if residual is not None else None
+            again = _choose(plan, strips, True, found) if found is not None else None
+            if residual is None or found is None or again is None:
+                break
+            if replace(again, bases={}) == replace(residual, bases={}):
+                return _settled(plan, strips, again, found)
+            residual = again  # what is streamed of one kind may keep columns of the other together
     return None
 
 
