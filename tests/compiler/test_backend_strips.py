@@ -115,7 +115,7 @@ def test_rules_of_the_machine_hold(network: Network, config: Config, batch: bool
 
 
 def test_map_that_does_not_fit_is_refused_with_the_words_it_takes() -> None:
-    """One row of 9 pixels of 6 words on each side of an unbandable 1-row layer."""
+    """Not even one pixel of 6 words and its result fit: in whole, both sides take 90 pixels of 7 words."""
     weights = np.ones((1, 1, 1, 1), np.int64)
     features = {
         "x": Feature(name="x", channels=1, rows=1, cols=90, low=-364, high=364),
@@ -131,7 +131,7 @@ def test_map_that_does_not_fit_is_refused_with_the_words_it_takes() -> None:
     )
     text = (
         "^layer 'long': its input and output take 630 activation words in each bank,"
-        " but configuration 'test' has activation_words 100$"
+        " but configuration 'test' has activation_words 6$"
     )
     with pytest.raises(CompileError, match=text):
-        compile_network(net, CONFIG.replace(activation_words=100))
+        compile_network(net, CONFIG.replace(activation_words=6))
